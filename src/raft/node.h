@@ -1,0 +1,163 @@
+// Node: one member of a Raft group, on a thread of its own; the only door to consensus.
+//
+// libraft (see docs/architecture.md and the .cpp files of this folder) stays behind this header. The
+// Node owns the raft thread and, on it, a libuv loop. open() starts both and returns when the log is
+// loaded and the state machine restored; a sole voter leads from then on. propose() may be called
+// from any thread; its callback runs through Options::post. Everything of StateMachine is called on
+// the raft thread only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/executor.h"
+#include "base/file.h"
+#include "base/time.h"
+
+namespace dkron::raft {
+
+// One replicated command. Raft does not look into it: kind, version and payload belong to state/.
+struct Command {
+  std::uint16_t kind = 0;
+  std::uint16_t version = 0;
+  std::uint64_t request_id = 0;  // 0 = not deduplicated
+  std::string payload;
+};
+
+// A command as read back from an entry; the views live as long as the call that hands them over.
+struct CommandView {
+  std::uint16_t kind = 0;
+  std::uint16_t version = 0;
+  std::uint64_t request_id = 0;
+  std::string_view payload;
+};
+
+// What applying one command gave. `code` Ok: `payload` is the answer (its form belongs to state/).
+struct Outcome {
+  ErrorCode code = ErrorCode::Ok;
+  std::string message;
+  std::string payload;
+};
+
+class StateMachine {
+ public:
+  virtual ~StateMachine() = default;
+
+  // Applies one entry: its commands in order, as one atomic write together with `index`. Returns one
+  // Outcome per command. Called for every entry exactly once in order of index, except that entries
+  // <= applied_index() are skipped by the Node after a restart. An Error stops the node (a command
+  // kind that this version does not know, a disk that failed); it is never skipped.
+  virtual Result<std::vector<Outcome>> apply(std::uint64_t index, std::span<const CommandView> commands) = 0;
+
+  // Runs on the raft thread right after apply() of the same entry: the moment to hand Changes to
+  // other threads, before any propose() callback of that entry.
+  virtual void publish() = 0;
+
+  virtual std::uint64_t applied_index() const = 0;
+
+  // Makes the state durable up to applied_index() and returns a manifest (<= 1 MiB) from which
+  // restore() can come back, also after a restart.
+  virtual Result<std::string> take_snapshot() = 0;
+  // The snapshot with this manifest is on disk; older checkpoints, except those of the one before,
+  // may go.
+  virtual void snapshot_stored(std::string_view manifest) = 0;
+  // Newest snapshot found at start (or installed). Keeps the present state when that is newer.
+  virtual Result<void> restore(std::string_view manifest) = 0;
+};
+
+struct Identity {
+  std::string node_name;
+  std::uint64_t cluster_id = 0;
+  std::uint64_t recovery_epoch = 0;
+};
+
+struct Server {
+  std::uint64_t id = 0;
+  std::string node_name;
+  std::string address;  // host:port
+  bool is_voter = true;
+};
+
+struct Options {
+  Path directory;             // <data-dir>/raft; made when missing
+  std::string node_name;      // The raft id is derived from it (server_id()).
+  std::string address;        // host:port told to peers
+  bool bootstrap = false;     // Pristine directory only: become a group of one.
+  int multiplier = 1;         // 1..10, scales the election timeout (500 ms) and heartbeat (100 ms).
+  std::uint64_t snapshot_threshold_entries = 8192;
+  std::uint64_t snapshot_threshold_bytes = 16 * 1024 * 1024;
+  Post post;                  // Where propose() callbacks run (the main loop).
+  // Called through `post` when the node can no longer work (state machine Error, log damaged while
+  // running); the process should log it and exit.
+  std::function<void(Error)> on_fatal;
+  // Called through `post` after each change of leader, term or role.
+  std::function<void()> on_role_change;
+};
+
+struct Status {
+  enum class Role { Unavailable, Follower, Candidate, Leader };
+  Role role = Role::Unavailable;
+  std::uint64_t term = 0;
+  std::uint64_t commit_index = 0;
+  std::uint64_t applied_index = 0;
+  std::uint64_t last_log_index = 0;
+  std::uint64_t last_snapshot_index = 0;
+  std::uint64_t log_bytes = 0;              // Since the last snapshot.
+  std::uint64_t entries_in_flight = 0;
+  std::string leader_name;                  // Empty: none known.
+  std::vector<Server> configuration;
+};
+
+std::string_view to_string(Status::Role role);  // "leader", "follower", "candidate", "shutdown"
+
+// raft_digest of the name (SHA-1, last 8 bytes, big-endian; 0 becomes 1).
+std::uint64_t server_id(std::string_view node_name);
+
+using ProposeCallback = std::function<void(Result<std::vector<Outcome>>)>;
+
+class Node {
+ public:
+  // Errors: Conflict (directory locked by another process; node name differs from the stored one,
+  // with a text that names both and the two ways out), Corrupt (log shorter than what was
+  // acknowledged, damaged segment or snapshot), Unavailable (pristine directory and no bootstrap),
+  // Io. Takes the identity from <directory>/../identity.json, and writes it at the first start.
+  static Result<std::unique_ptr<Node>> open(Options options, StateMachine& machine);
+  virtual ~Node() = default;  // close() first; otherwise it closes as if the process were killed.
+
+  virtual Identity identity() const = 0;
+
+  // Replicates `commands` and calls back once with their Outcomes, in order. They travel in one entry
+  // unless that exceeds kEntryLimitBytes; then in several, in order, and the callback waits for all.
+  // Errors: Unavailable (not leader, closed, disk full: nothing was or will be applied),
+  // OutcomeUnknown (leadership lost while waiting), TooLarge (one command above the limit).
+  // `may_linger`: nobody waits for it; it may stay up to 10 ms to share an entry with others.
+  virtual void propose(std::vector<Command> commands, ProposeCallback callback,
+                       bool may_linger = false) = 0;
+
+  // Calls back when every entry proposed before is applied (for reads and for taking office).
+  virtual void barrier(std::function<void(Result<void>)> callback) = 0;
+
+  virtual Status status() const = 0;  // Thread-safe, a copy published by the raft thread.
+
+  // Takes a snapshot now.
+  virtual void snapshot(std::function<void(Result<void>)> callback) = 0;
+
+  // Orderly end: waits for what is in flight, records the last index, stops the thread. Blocks for at
+  // most 5 s. Idempotent.
+  virtual void close() = 0;
+
+  static constexpr std::size_t kEntryLimitBytes = 1024 * 1024;
+  static constexpr int kEntriesInFlight = 2;
+  static constexpr Duration kLinger = milliseconds(10);
+  static constexpr std::size_t kQueueLimitBytes = 64 * 1024 * 1024;  // Then Overloaded.
+};
+
+}  // namespace dkron::raft
