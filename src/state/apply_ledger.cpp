@@ -1,0 +1,86 @@
+// The ledger's rows: one outcome for each due instant, consecutive alike ones folded into a range.
+#include <algorithm>
+
+#include "model/rows.h"
+#include "state/applier.h"
+#include "state/machine.h"
+#include "store/keys.h"
+
+namespace dkron::state {
+
+namespace keys = store::keys;
+using model::get_time;
+using model::set_time;
+
+namespace {
+
+bool extends(const store::LedgerRow& newest, const store::LedgerRow& row) {
+  const bool foldable = row.outcome() == store::LedgerRow::SKIPPED || row.outcome() == store::LedgerRow::MISSED;
+  return foldable && newest.outcome() == row.outcome() && newest.reason() == row.reason() &&
+         newest.blocked_by() == row.blocked_by();
+}
+
+}  // namespace
+
+// `row` is newer than all rows of the job, and no due instant lies between them, because each instant
+// gets its outcome in order; so a newest row of the same kind simply grows.
+Result<void> Applier::add_ledger_row(store::JobState* state, const store::LedgerRow& row) {
+  const Instant last = get_time(row.last());
+  store::LedgerRow merged = row;
+  std::string replaced;
+  if (row.outcome() == store::LedgerRow::SKIPPED || row.outcome() == store::LedgerRow::MISSED) {
+    const std::string rows = keys::ledger_of(state->uid());
+    bool readable = true;
+    auto scanned = batch_.scan(rows, keys::end_of(rows), [&](std::string_view key, std::string_view value) {
+      store::LedgerRow newest;
+      readable = newest.ParseFromArray(value.data(), static_cast<int>(value.size()));
+      if (readable && extends(newest, row)) {
+        *merged.mutable_first() = newest.first();
+        const std::uint64_t total = std::uint64_t{newest.count()} + row.count();
+        merged.set_count(static_cast<std::uint32_t>(std::min<std::uint64_t>(total, kRangeCountLimit)));
+        merged.set_count_is_minimum(newest.count_is_minimum() || row.count_is_minimum() ||
+                                    total > kRangeCountLimit);
+        replaced = key;
+      }
+      return false;
+    });
+    if (!scanned) return scanned;
+    if (!readable) return fail(ErrorCode::Corrupt, "store: unreadable ledger row");
+  }
+  if (!replaced.empty()) {
+    batch_.erase(replaced);
+  } else {
+    state->set_ledger_rows(state->ledger_rows() + 1);
+  }
+  put(keys::ledger(state->uid(), last), merged);
+  return trim_ledger(state, get_time(row.recorded_at()));
+}
+
+// Trims in steps, once the rows exceed the limit by a quarter or enough rows have passed for age to
+// matter, so that a launch costs one put.
+Result<void> Applier::trim_ledger(store::JobState* state, Instant now) {
+  constexpr std::uint32_t kSlack = kLedgerRowsLimit / 4;
+  constexpr std::uint32_t kAgeCheckRows = 64;
+  const bool too_many = state->ledger_rows() > kLedgerRowsLimit + kSlack;
+  if (!too_many && state->ledger_rows() % kAgeCheckRows != 0) return {};
+  const std::string rows = keys::ledger_of(state->uid());
+  const std::string end = keys::end_of(rows);
+  std::uint32_t kept = 0;
+  std::string from;
+  auto scanned = batch_.scan(rows, end, [&](std::string_view key, std::string_view) {
+    const bool old = now - keys::ledger_instant(key) > kLedgerAgeLimit;
+    if (kept >= kLedgerRowsLimit || old) {
+      from = key;
+      return false;
+    }
+    ++kept;
+    return true;
+  });
+  if (!scanned) return scanned;
+  if (from.empty()) return {};
+  batch_.erase_range(from, end);
+  state->set_ledger_rows(kept);
+  return {};
+}
+
+}  // namespace dkron::state

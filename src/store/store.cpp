@@ -1,0 +1,294 @@
+#include "store/store.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/utilities/write_batch_with_index.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace dkron::store {
+namespace {
+
+constexpr std::size_t kWriteBufferBytes = 8 * 1024 * 1024;
+constexpr int kWriteBuffers = 2;
+constexpr std::size_t kBlockCacheBytes = 64 * 1024 * 1024;
+
+rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+tl::unexpected<Error> failure(const rocksdb::Status& status) {
+  const auto code = status.IsCorruption() ? ErrorCode::Corrupt
+                    : status.IsNoSpace()  ? ErrorCode::Unavailable
+                                          : ErrorCode::Io;
+  return fail(code, "store: " + status.ToString());
+}
+
+Result<void> visit_range(rocksdb::Iterator& it, std::string_view from, std::string_view to,
+                         const Reader::Visitor& visit) {
+  for (it.Seek(slice(from)); it.Valid() && view(it.key()) < to; it.Next()) {
+    if (!visit(view(it.key()), view(it.value()))) return {};
+  }
+  if (!it.status().ok()) return failure(it.status());
+  return {};
+}
+
+// Tells the iterator where to stop, so that it does not walk deleted rows behind the range.
+struct Bounded {
+  explicit Bounded(std::string_view to, const rocksdb::Snapshot* snapshot) : upper(slice(to)) {
+    options.iterate_upper_bound = &upper;
+    options.snapshot = snapshot;
+  }
+  rocksdb::Slice upper;
+  rocksdb::ReadOptions options;
+};
+
+class DatabaseReader final : public Reader {
+ public:
+  DatabaseReader(rocksdb::DB* db, const rocksdb::Snapshot* snapshot) : db_(db), snapshot_(snapshot) {}
+  ~DatabaseReader() override {
+    if (snapshot_ != nullptr) db_->ReleaseSnapshot(snapshot_);
+  }
+
+  Result<std::optional<std::string>> get(std::string_view key) const override {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot_;
+    std::string value;
+    const auto status = db_->Get(options, slice(key), &value);
+    if (status.IsNotFound()) return std::nullopt;
+    if (!status.ok()) return failure(status);
+    return std::optional(std::move(value));
+  }
+  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
+    const Bounded bounded(to, snapshot_);
+    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(bounded.options));
+    return visit_range(*it, from, to, visit);
+  }
+
+ private:
+  rocksdb::DB* db_;
+  const rocksdb::Snapshot* snapshot_;
+};
+
+class DatabaseBatch final : public Batch {
+ public:
+  explicit DatabaseBatch(rocksdb::DB* db) : db_(db), batch_(rocksdb::BytewiseComparator(), 0, true) {}
+
+  Result<std::optional<std::string>> get(std::string_view key) const override {
+    std::string value;
+    const auto status = batch_.GetFromBatchAndDB(db_, rocksdb::ReadOptions(), slice(key), &value);
+    if (status.IsNotFound()) return std::nullopt;
+    if (!status.ok()) return failure(status);
+    return std::optional(std::move(value));
+  }
+  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
+    const Bounded bounded(to, nullptr);
+    const std::unique_ptr<rocksdb::Iterator> it(
+        batch_.NewIteratorWithBase(
+            db_->DefaultColumnFamily(), db_->NewIterator(bounded.options), &bounded.options));
+    return visit_range(*it, from, to, visit);
+  }
+  void put(std::string_view key, std::string_view value) override {
+    batch_.Put(slice(key), slice(value));
+  }
+  void erase(std::string_view key) override { batch_.Delete(slice(key)); }
+  // WriteBatchWithIndex cannot hold range deletions, so the keys are deleted one by one. Callers keep
+  // the ranges small (a job's own rows).
+  void erase_range(std::string_view from, std::string_view to) override {
+    std::vector<std::string> doomed;
+    const auto collected = scan(from, to, [&](std::string_view key, std::string_view) {
+      doomed.emplace_back(key);
+      return true;
+    });
+    if (!collected) return;
+    for (const std::string& key : doomed) erase(key);
+  }
+  void set_save_point() override { batch_.SetSavePoint(); }
+  void roll_back_to_save_point() override { batch_.RollbackToSavePoint(); }
+
+  rocksdb::WriteBatch* raw() { return batch_.GetWriteBatch(); }
+  void clear() { batch_.Clear(); }
+
+ private:
+  rocksdb::DB* db_;
+  mutable rocksdb::WriteBatchWithIndex batch_;
+};
+
+rocksdb::Options database_options() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.write_buffer_size = kWriteBufferBytes;
+  options.max_write_buffer_number = kWriteBuffers;
+  options.max_background_jobs = 2;
+  options.max_open_files = 256;
+  options.keep_log_file_num = 2;
+  options.max_log_file_size = 1024 * 1024;
+  options.stats_dump_period_sec = 0;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.compression = rocksdb::kLZ4Compression;
+  options.level_compaction_dynamic_level_bytes = true;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.cache_index_and_filter_blocks = true;
+  table.format_version = 5;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+class RocksStore final : public Store {
+ public:
+  explicit RocksStore(Path directory) : directory_(std::move(directory)) {}
+
+  Result<void> open_database() {
+    rocksdb::DB* db = nullptr;
+    const auto status = rocksdb::DB::Open(database_options(), database_path().string(), &db);
+    if (!status.ok()) return failure(status);
+    db_.reset(db);
+    reader_ = std::make_unique<DatabaseReader>(db_.get(), nullptr);
+    batch_ = std::make_unique<DatabaseBatch>(db_.get());
+    return {};
+  }
+
+  const Reader& reader() const override { return *reader_; }
+  std::unique_ptr<Reader> snapshot() const override {
+    return std::make_unique<DatabaseReader>(db_.get(), db_->GetSnapshot());
+  }
+  Batch& batch() override { return *batch_; }
+
+  Result<void> commit() override {
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;
+    const auto status = db_->Write(options, batch_->raw());
+    batch_->clear();
+    if (!status.ok()) return failure(status);
+    return {};
+  }
+  void discard() override { batch_->clear(); }
+
+  Result<void> flush() override {
+    const auto status = db_->Flush(rocksdb::FlushOptions());
+    if (!status.ok()) return failure(status);
+    return {};
+  }
+
+  Result<Checkpoint> make_checkpoint(const std::string& name) override {
+    if (auto flushed = flush(); !flushed) return fail(flushed.error());
+    remove_checkpoint(name);
+    if (auto made = make_directories(checkpoints_path()); !made) return fail(made.error());
+    rocksdb::Checkpoint* raw = nullptr;
+    auto status = rocksdb::Checkpoint::Create(db_.get(), &raw);
+    if (!status.ok()) return failure(status);
+    const std::unique_ptr<rocksdb::Checkpoint> maker(raw);
+    status = maker->CreateCheckpoint((checkpoints_path() / name).string());
+    if (!status.ok()) return failure(status);
+    Checkpoint checkpoint{name, {}};
+    std::error_code error;
+    for (const auto& file : std::filesystem::directory_iterator(checkpoints_path() / name, error)) {
+      checkpoint.files.push_back({file.path().filename().string(), file.file_size(error)});
+    }
+    if (error) return fail(ErrorCode::Io, "store: " + error.message());
+    std::sort(checkpoint.files.begin(), checkpoint.files.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
+    if (auto synced = fsync_directory(checkpoints_path()); !synced) return fail(synced.error());
+    return checkpoint;
+  }
+
+  std::vector<std::string> checkpoints() const override {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(checkpoints_path(), error)) {
+      names.push_back(entry.path().filename().string());
+    }
+    return names;
+  }
+
+  void remove_checkpoint(const std::string& name) override {
+    std::error_code ignored;
+    std::filesystem::remove_all(checkpoints_path() / name, ignored);
+  }
+
+  Result<void> restore_checkpoint(const Checkpoint& checkpoint) override {
+    const Path source = checkpoints_path() / checkpoint.name;
+    for (const auto& file : checkpoint.files) {
+      std::error_code error;
+      const auto size = std::filesystem::file_size(source / file.name, error);
+      if (error || size != file.size_bytes) {
+        return fail(ErrorCode::Corrupt, "store: checkpoint " + checkpoint.name + ": file " + file.name +
+                                            (error ? " is missing" : " has the wrong size"));
+      }
+    }
+    // The copy is complete and synced before it takes the name of the database.
+    const Path staged = directory_ / "db.restoring";
+    std::error_code error;
+    std::filesystem::remove_all(staged, error);
+    if (auto made = make_directories(staged); !made) return made;
+    for (const auto& file : checkpoint.files) {
+      if (auto linked = link_or_copy(source / file.name, staged / file.name); !linked) return linked;
+    }
+    if (auto synced = fsync_directory(staged); !synced) return synced;
+    close_database();
+    std::filesystem::remove_all(database_path(), error);
+    std::filesystem::rename(staged, database_path(), error);
+    if (error) return fail(ErrorCode::Io, "store: " + error.message());
+    if (auto synced = fsync_directory(directory_); !synced) return synced;
+    return open_database();
+  }
+
+  std::uint64_t memory_bytes() const override {
+    std::uint64_t total = 0;
+    for (const char* property : {"rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem",
+                                 "rocksdb.block-cache-usage"}) {
+      std::uint64_t value = 0;
+      if (db_->GetIntProperty(property, &value)) total += value;
+    }
+    return total;
+  }
+
+ private:
+  Path database_path() const { return directory_ / "db"; }
+  Path checkpoints_path() const { return directory_ / "checkpoints"; }
+
+  void close_database() {
+    batch_.reset();
+    reader_.reset();
+    db_.reset();
+  }
+
+  // Table files are immutable and shared; the small files that RocksDB appends to are copied.
+  static Result<void> link_or_copy(const Path& from, const Path& to) {
+    std::error_code error;
+    if (from.extension() == ".sst") {
+      std::filesystem::create_hard_link(from, to, error);
+      if (!error) return {};
+      error.clear();
+    }
+    std::filesystem::copy_file(from, to, error);
+    if (error) return fail(ErrorCode::Io, to.string() + ": " + error.message());
+    auto fd = open_file(to, 0);
+    if (!fd) return fail(fd.error());
+    if (::fsync(fd->get()) != 0) return fail_errno(to.string(), errno);
+    return {};
+  }
+
+  Path directory_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<DatabaseReader> reader_;
+  std::unique_ptr<DatabaseBatch> batch_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(const Path& directory) {
+  if (auto made = make_directories(directory); !made) return fail(made.error());
+  auto store = std::make_unique<RocksStore>(directory);
+  if (auto opened = store->open_database(); !opened) return fail(opened.error());
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+}  // namespace dkron::store
