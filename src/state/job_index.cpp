@@ -95,11 +95,11 @@ bool JobIndex::find(const std::string& name, JobRef* ref) const {
   return true;
 }
 
-bool JobIndex::find(std::uint64_t uid, JobRef* ref) const {
+bool JobIndex::find(std::uint64_t uid, JobSummary* summary) const {
   std::lock_guard lock(mutex_);
   const auto found = jobs_.find(uid);
   if (found == jobs_.end()) return false;
-  *ref = make_ref(*found->second);
+  *summary = *found->second;
   return true;
 }
 

@@ -49,7 +49,7 @@ class JobIndex {
 
   std::size_t size() const;
   bool find(const std::string& name, JobRef* ref) const;
-  bool find(std::uint64_t uid, JobRef* ref) const;
+  bool find(std::uint64_t uid, JobSummary* summary) const;
   IndexPage list(const IndexQuery& query) const;
   // Counts by the given predicate, in slices.
   void visit(const std::function<void(const JobSummary&)>& visit) const;

@@ -1,0 +1,56 @@
+// Journal: what a node durably knows about the runs it executes.
+//
+// An append-only file of records (proto/journal.proto), each framed as
+//
+//   length u32 LE | XXH3 u64 LE | record
+//
+// A torn tail, as a crash leaves it, is cut off when the file is read; a damaged record in front of it
+// is Corrupt. The Journal owns the thread `journal`, which writes what is queued with one write and,
+// when someone asked for it, one fdatasync: a thousand starts of one instant share one. append() may be
+// called from the owner's thread only; `written` runs through `post`, in the order of the calls.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "base/executor.h"
+#include "base/file.h"
+#include "journal.pb.h"
+
+namespace dkron::node {
+
+class Journal {
+ public:
+  // The file is rewritten without ended runs once it is larger than this and mostly dead.
+  static constexpr std::uint64_t kCompactBytes = 8 * 1024 * 1024;
+  static constexpr std::uint32_t kRecordLimitBytes = 1024 * 1024;
+
+  using Written = std::function<void(Result<void>)>;
+
+  // Reads the records of `path` (missing: none) into `*records`, and goes on with a new file that holds
+  // `keep(records)` only.
+  using Keep = std::function<std::vector<journal::Record>(const std::vector<journal::Record>&)>;
+  static Result<std::unique_ptr<Journal>> open(const Path& path, Post post, const Keep& keep);
+  ~Journal();  // Writes what is queued.
+
+  // `durable`: `written` is called after an fdatasync. `written` may be null.
+  void append(const journal::Record& record, bool durable, Written written);
+  // Replaces the file's content; ordered among the appends.
+  void rewrite(const std::vector<journal::Record>& records);
+
+  std::uint64_t size_bytes() const;  // Thread-safe.
+  std::size_t queued() const;        // Thread-safe.
+
+ private:
+  struct Impl;
+  explicit Journal(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// For tests and the journal itself.
+void append_frame(std::string* out, const journal::Record& record);
+Result<std::vector<journal::Record>> parse_frames(std::string_view bytes, std::size_t* valid_bytes);
+
+}  // namespace dkron::node

@@ -1,0 +1,149 @@
+// NodeRuns: executes runs on this node, on servers and agents alike.
+//
+// A run is ordered once by its key (job uid, group, attempt); ordering it again gives its state, never a
+// second process. The journal has it before the process starts; output goes to a spool file; the result
+// stays until acknowledged. So after a crash of this process, each ordered run is exactly one of: not
+// started (start it), alive (watched to its end), or gone (lost). Main loop's thread only.
+//
+//   ordered -> journal "starting" (durable) -> executor -> journal "process" -> ended ->
+//   journal "finished" -> on_finished -> acknowledge() -> journal "ended", spool removed
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/clock.h"
+#include "executor/executor.h"
+#include "model/execution.h"
+#include "net/loop.h"
+#include "net/worker_pool.h"
+#include "node/journal.h"
+
+namespace dkron::node {
+
+struct RunKey {
+  std::uint64_t uid = 0;
+  std::int64_t group = 0;
+  std::uint32_t attempt = 1;
+  friend auto operator<=>(const RunKey&, const RunKey&) = default;
+};
+
+struct RunOrder {
+  RunKey key;
+  std::string job_name;
+  std::string executor;
+  executor::Config config;
+  std::uint64_t fence = 0;
+  Instant scheduled_at;
+};
+
+class NodeRuns {
+ public:
+  // Runs that wait for their process; above it the leader holds instants back.
+  static constexpr std::size_t kWaitingLimit = 4'096;
+  // Ended runs that are remembered, so that a late order of one of them is not executed again.
+  static constexpr std::size_t kRememberedRuns = 65'536;
+  // Results in memory that wait for their commit; the others stay on disk.
+  static constexpr std::size_t kResultsInMemory = 256;
+  // A run that lasts longer is announced as started.
+  static constexpr Duration kAnnounceAfter = milliseconds(200);
+
+  struct Callbacks {
+    std::function<void(const RunKey&, Instant started_at)> on_started;  // After kAnnounceAfter.
+    std::function<void(const RunKey&, model::Execution)> on_finished;   // Until acknowledged.
+  };
+  struct Environment {
+    net::Loop& loop;
+    net::WorkerPool& workers;
+    const Clock& clock;
+    std::string node_name;
+    Path directory;  // <data-dir>/runs
+    std::map<std::string, executor::Executor*> executors;
+  };
+
+  // Reads the journal and takes up what it tells: recovered results come through on_finished after
+  // resume().
+  static Result<std::unique_ptr<NodeRuns>> open(Environment environment, Callbacks callbacks);
+  ~NodeRuns();
+
+  // Delivers results found at start; from now on the callbacks are used.
+  void resume();
+  void start(RunOrder order);
+  // The result of `key` is committed (or its job is gone): forget it.
+  void acknowledge(const RunKey& key);
+  // The result could not be committed now; it is delivered again by redeliver().
+  void redeliver();
+  bool cancel(const RunKey& key, std::string_view reason);
+
+  // Ordered, but no process yet.
+  std::size_t waiting() const { return waiting_; }
+  // Not yet over.
+  std::size_t active() const;
+  std::vector<model::Execution> running() const;
+  // The tail of the output so far; blocking, for worker threads: read_tail(spool_path(key)).
+  Path spool_path(const RunKey& key) const;
+  bool is_known(const RunKey& key) const { return runs_.count(key) != 0; }
+
+ private:
+  enum class Phase { Journaling, Starting, Running, Adopted, Collecting, Finished };
+  struct Run {
+    Phase phase = Phase::Journaling;
+    RunOrder order;
+    Instant started_at;
+    Instant finished_at;
+    bool announced = false;
+    bool delivered = false;
+    std::unique_ptr<executor::Run> handle;
+    std::unique_ptr<process::Child> adopted;
+    process::ProcessId process;
+    executor::RunResult result;
+    bool lost = false;
+  };
+
+  NodeRuns(Environment environment, Callbacks callbacks);
+  static std::vector<journal::Record> keep_open(const std::vector<journal::Record>& records);
+  void take_up(const std::vector<journal::Record>& records);
+  void take_up(const journal::Record& record);
+  void settle_taken_up();
+  void launch(const RunKey& key);
+  void on_process(const RunKey& key, process::ProcessId id);
+  void finish(const RunKey& key, executor::RunResult result, bool lost);
+  void collect_next();
+  void on_collected(const RunKey& key, model::Execution execution);
+  void remember_end(const RunKey& key);
+  void compact_journal();
+  void announce_long_runs();
+  model::Execution describe(const RunKey& key, const Run& run) const;
+
+  Environment env_;
+  Callbacks callbacks_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<net::Timer> announce_timer_;
+  std::map<RunKey, Run> runs_;
+  std::deque<RunKey> to_collect_;
+  std::size_t collecting_ = 0;
+  std::size_t waiting_ = 0;
+  std::deque<std::pair<Duration, RunKey>> to_announce_;
+  Instant last_started_at_;
+  std::set<RunKey> ended_;
+  std::deque<RunKey> ended_order_;
+  bool resumed_ = false;
+};
+
+// The stored output: error line, the last bytes of the spool file, trailer; at most
+// executor::kOutputLimitBytes, of which the error line is never cut.
+struct CollectedOutput {
+  std::string text;
+  std::uint64_t total_bytes = 0;
+  bool truncated = false;
+};
+CollectedOutput collect_output(const Path& spool, const executor::RunResult& result);
+
+}  // namespace dkron::node

@@ -1,0 +1,144 @@
+#include "runner/runner.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "model/rows.h"
+#include "state/commands.h"
+
+namespace dkron::runner {
+
+using model::get_time;
+using model::set_time;
+
+Runner::Runner(Services services, GroupIds& groups)
+    : services_(std::move(services)), groups_(groups), retry_timer_(services_.loop.make_timer()) {}
+
+Duration Runner::retry_delay(std::uint32_t attempt) {
+  const std::uint32_t doublings = std::min(attempt - 1, 20U);
+  const Duration pause = std::min<Duration>(kRetryCap, kRetryBase * (std::int64_t{1} << doublings));
+  const auto percent = 80 + static_cast<std::int64_t>(system_random().below(41));
+  return pause * percent / 100;
+}
+
+void Runner::start(const state::OpenWork& work) {
+  running_ = true;
+  for (const store::OpenGroup& group : work.groups) {
+    auto job = state::find_job(services_.store.reader(), group.uid());
+    if (job && *job) reopen(group, std::make_shared<const model::Job>(std::move(**job)));
+  }
+  for (const store::FollowUp& follow_up : work.follow_ups) start_children(follow_up);
+}
+
+void Runner::reopen(const store::OpenGroup& group, const std::shared_ptr<const model::Job>& job) {
+  for (const store::Target& target : group.targets()) {
+    if (target.phase() == store::Target::OPEN) {
+      on_change(state::AttemptOpened{job, group.group(), target.node(), target.attempt(), target.fence(),
+                                     get_time(group.scheduled_at())});
+    } else if (target.phase() == store::Target::RETRY_PENDING) {
+      on_change(state::RetryScheduled{group.uid(), group.group(), target.node(), target.attempt() + 1,
+                                      get_time(target.retry_at())});
+    }
+  }
+}
+
+void Runner::stop() {
+  running_ = false;
+  retry_timer_->cancel();
+  retries_.clear();
+}
+
+void Runner::on_change(const state::AttemptOpened& change) {
+  if (running_) services_.nodes.dispatch(change);
+}
+
+void Runner::on_change(const state::RetryScheduled& change) {
+  if (!running_) return;
+  retries_.emplace(change.due, Retry{change.uid, change.group, change.node, change.attempt});
+  arm_retries();
+}
+
+void Runner::arm_retries() {
+  if (retries_.empty()) return;
+  const Duration delay = retries_.begin()->first - services_.clock.wall();
+  // The wall clock may step; it is looked at again at least once a second.
+  retry_timer_->start(std::clamp<Duration>(delay, Duration(0), seconds(1)), [this] { propose_due_retries(); });
+}
+
+void Runner::propose_due_retries() {
+  const Instant now = services_.clock.wall();
+  while (!retries_.empty() && retries_.begin()->first <= now) {
+    const Retry retry = std::move(retries_.begin()->second);
+    retries_.erase(retries_.begin());
+    propose_retry(retry);
+  }
+  arm_retries();
+}
+
+void Runner::propose_retry(const Retry& retry) {
+  store::RetryCommand command;
+  command.set_uid(retry.uid);
+  command.set_group(retry.group);
+  command.set_node(retry.node);
+  command.set_attempt(retry.attempt);
+  services_.propose(
+      {state::make_command(state::Kind::Retry, command)},
+      [this, retry](const Result<std::vector<raft::Outcome>>& outcomes) {
+        if (outcomes) {
+          if (outcomes->front().code == ErrorCode::Ok) ++services_.counters.retries;
+          return;
+        }
+        if (!running_) return;
+        retries_.emplace(services_.clock.wall() + kAgain, retry);
+        arm_retries();
+      },
+      false);
+}
+
+void Runner::on_change(const state::FollowUpOpened& change) {
+  if (running_) start_children(change.follow_up);
+}
+
+void Runner::start_children(const store::FollowUp& follow_up) {
+  const bool accepted = services_.workers.try_post(
+      [this, follow_up, reader = &services_.store.reader(), post = services_.loop.poster()] {
+        std::vector<std::pair<std::string, std::optional<model::StringMap>>> children;
+        for (const std::string& name : follow_up.children()) {
+          auto job = state::find_job(*reader, name);
+          // A child that is gone is struck off the list like one that may not run.
+          children.emplace_back(name, job && *job ? (*job)->tags : std::nullopt);
+        }
+        post([this, follow_up, children = std::move(children)] {
+          for (const auto& [name, tags] : children) propose_child(follow_up, name, services_.nodes.select(tags));
+        });
+      });
+  if (!accepted) log::warning("runner: too busy to start children now", {{"job", follow_up.job_name()}});
+}
+
+void Runner::propose_child(const store::FollowUp& follow_up, const std::string& child,
+                           const std::vector<std::string>& targets) {
+  if (!running_) return;
+  store::DependentRunCommand command;
+  command.set_name(child);
+  command.set_parent_uid(follow_up.uid());
+  command.set_parent_group(follow_up.group());
+  command.set_group(groups_.next());
+  for (const std::string& target : targets) command.add_targets(target);
+  set_time(command.mutable_now(), services_.clock.wall());
+  services_.propose(
+      {state::make_command(state::Kind::DependentRun, command)},
+      [this, follow_up, child](const Result<std::vector<raft::Outcome>>& outcomes) {
+        if (outcomes || !running_) return;
+        store::FollowUp rest = follow_up;
+        rest.clear_children();
+        rest.add_children(child);
+        auto timer = std::make_shared<std::unique_ptr<net::Timer>>(services_.loop.make_timer());
+        (*timer)->start(kAgain, [this, rest, timer] {
+          if (running_) start_children(rest);
+        });
+      },
+      false);
+}
+
+}  // namespace dkron::runner

@@ -1,0 +1,57 @@
+// Runner: what happens to a run after its launch was committed; the leader only.
+//
+// Lives on Changes: an opened attempt is handed to its node, a waiting retry gets its turn, the children
+// of a finished run are started. Everything that is still to do stands in the replicated state, so a new
+// leader's take_over() goes on where the old one stopped; nothing here is worth keeping. Main loop's
+// thread.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "runner/services.h"
+#include "state/views.h"
+
+namespace dkron::runner {
+
+class Runner {
+ public:
+  static constexpr Duration kAgain = seconds(1);  // Pause after a proposal that did not go through.
+  static constexpr Duration kRetryBase = milliseconds(500);
+  static constexpr Duration kRetryCap = minutes(5);
+
+  Runner(Services services, GroupIds& groups);
+
+  void start(const state::OpenWork& work);
+  void stop();
+
+  void on_change(const state::AttemptOpened& change);
+  void on_change(const state::RetryScheduled& change);
+  void on_change(const state::FollowUpOpened& change);
+
+  // Pause before attempt `attempt` + 1: exponential, with 20 % jitter (spec engine 5.9).
+  static Duration retry_delay(std::uint32_t attempt);
+
+ private:
+  struct Retry {
+    std::uint64_t uid = 0;
+    std::int64_t group = 0;
+    std::string node;
+    std::uint32_t attempt = 0;
+  };
+  void arm_retries();
+  void propose_due_retries();
+  void propose_retry(const Retry& retry);
+  void start_children(const store::FollowUp& follow_up);
+  void propose_child(const store::FollowUp& follow_up, const std::string& child,
+                     const std::vector<std::string>& targets);
+  void reopen(const store::OpenGroup& group, const std::shared_ptr<const model::Job>& job);
+
+  Services services_;
+  GroupIds& groups_;
+  bool running_ = false;
+  std::multimap<Instant, Retry> retries_;
+  std::unique_ptr<net::Timer> retry_timer_;
+};
+
+}  // namespace dkron::runner

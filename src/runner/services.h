@@ -1,0 +1,70 @@
+// What the leader's side of running jobs needs from the rest of the program.
+//
+// The runner declares these; agent/ implements them. All on the main loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "model/job.h"
+#include "net/loop.h"
+#include "net/worker_pool.h"
+#include "raft/node.h"
+#include "state/changes.h"
+#include "state/job_index.h"
+#include "store/store.h"
+
+namespace dkron::runner {
+
+// The nodes of the cluster, as the leader sees them.
+class Nodes {
+ public:
+  virtual ~Nodes() = default;
+  // The nodes that a job with these tags runs on now (spec engine 5.3); empty when none matches.
+  virtual std::vector<std::string> select(const std::optional<model::StringMap>& tags) = 0;
+  // Hands a committed attempt to its node. Idempotent: the node knows what it was given before.
+  virtual void dispatch(const state::AttemptOpened& attempt) = 0;
+  // Attempts that were handed over and have no process yet.
+  virtual std::size_t waiting() const = 0;
+};
+
+// Thread-safe counters that the metrics and /v1 show.
+struct Counters {
+  std::uint64_t launched = 0;
+  std::uint64_t late = 0;
+  std::uint64_t skipped[16] = {};  // By store::LedgerRow::Reason.
+  std::uint64_t finished_ok = 0;
+  std::uint64_t finished_failed = 0;
+  std::uint64_t lost = 0;
+  std::uint64_t retries = 0;
+};
+
+struct Services {
+  net::Loop& loop;
+  const Clock& clock;
+  net::WorkerPool& workers;
+  store::Store& store;
+  const state::JobIndex& index;
+  Nodes& nodes;
+  // raft::Node::propose.
+  std::function<void(std::vector<raft::Command>, raft::ProposeCallback, bool may_linger)> propose;
+  TimeZone server_zone;
+  Counters& counters;
+};
+
+// Unique and growing on this leader: the wall clock in nanoseconds, or one more than the last.
+class GroupIds {
+ public:
+  explicit GroupIds(const Clock& clock) : clock_(clock) {}
+  std::int64_t next() { return last_ = std::max(clock_.wall().unix_nanos(), last_ + 1); }
+
+ private:
+  const Clock& clock_;
+  std::int64_t last_ = 0;
+};
+
+}  // namespace dkron::runner
