@@ -1,15 +1,16 @@
-// Go's duration texts. The grammar, the rounding and the error texts follow Go's time package, since
-// users see them in schedules, configuration files and API errors.
+// Go's duration texts. The grammar, the rounding and the error texts follow Go's time package,
+// since users see them in schedules, configuration files and API errors.
 #include <cstdint>
 
+#include "base/go_text.h"
 #include "base/time.h"
 
 namespace dkron {
 namespace {
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // Nanoseconds of a unit, 0 for an unknown one.
 std::uint64_t unit_nanos(std::string_view unit) {
@@ -70,7 +71,7 @@ std::string fraction_text(std::uint64_t value, int digits) {
 
 Result<Duration> parse_duration(std::string_view text) {
   const auto invalid = [&] {
-    return fail(ErrorCode::InvalidArgument, "time: invalid duration " + quoted(text));
+    return fail(ErrorCode::InvalidArgument, "time: invalid duration " + go::quote_for_time(text));
   };
   std::string_view s = text;
   bool negative = false;
@@ -102,14 +103,15 @@ Result<Duration> parse_duration(std::string_view text) {
     std::size_t length = 0;
     while (length < s.size() && s[length] != '.' && !is_digit(s[length])) ++length;
     if (length == 0) {
-      return fail(ErrorCode::InvalidArgument, "time: missing unit in duration " + quoted(text));
+      return fail(ErrorCode::InvalidArgument,
+                  "time: missing unit in duration " + go::quote_for_time(text));
     }
     const std::string_view unit = s.substr(0, length);
     s.remove_prefix(length);
     const std::uint64_t nanos = unit_nanos(unit);
     if (nanos == 0) {
-      return fail(ErrorCode::InvalidArgument,
-                  "time: unknown unit " + quoted(unit) + " in duration " + quoted(text));
+      return fail(ErrorCode::InvalidArgument, "time: unknown unit " + go::quote_for_time(unit) +
+                                                  " in duration " + go::quote_for_time(text));
     }
     if (value > kLimit / nanos) return invalid();
     value *= nanos;
@@ -129,8 +131,8 @@ Result<Duration> parse_duration(std::string_view text) {
 std::string format_duration(Duration d) {
   if (d.count() == 0) return "0s";
   const bool negative = d.count() < 0;
-  const std::uint64_t u = negative ? 0 - static_cast<std::uint64_t>(d.count())
-                                   : static_cast<std::uint64_t>(d.count());
+  const std::uint64_t u =
+      negative ? 0 - static_cast<std::uint64_t>(d.count()) : static_cast<std::uint64_t>(d.count());
   std::string text;
   if (u < 1'000) {
     text = std::to_string(u) + "ns";

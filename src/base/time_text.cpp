@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "base/go_text.h"
 #include "base/time.h"
 #include "base/time_zone.h"
 
@@ -65,20 +66,21 @@ class Parser {
       return failure(": extra text: " + quote(rest_));
     }
     if (day < 1 || day > days_in_month(year, month)) return out_of_range("day");
-    const std::int64_t unix = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 +
-                              second - offset;
+    const std::int64_t unix =
+        days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
     return Instant::from_unix(unix, nanos);
   }
 
  private:
-  static std::string quote(std::string_view s) { return "\"" + std::string(s) + "\""; }
+  static std::string quote(std::string_view s) { return go::quote_for_time(s); }
   static bool digit(char c) { return c >= '0' && c <= '9'; }
 
   tl::unexpected<Error> failure(const std::string& tail) const {
     return fail(ErrorCode::InvalidArgument, "parsing time " + quote(text_) + tail);
   }
   tl::unexpected<Error> mismatch(std::string_view element) const {
-    return failure(" as " + quote(kLayout) + ": cannot parse " + quote(rest_) + " as " + quote(element));
+    return failure(" as " + quote(kLayout) + ": cannot parse " + quote(rest_) + " as " +
+                   quote(element));
   }
   tl::unexpected<Error> out_of_range(std::string_view what) const {
     return failure(": " + std::string(what) + " out of range");
@@ -92,7 +94,8 @@ class Parser {
   bool number(std::size_t least, std::size_t most, int* value) {
     std::size_t n = 0;
     *value = 0;
-    while (n < most && n < rest_.size() && digit(rest_[n])) *value = *value * 10 + (rest_[n++] - '0');
+    while (n < most && n < rest_.size() && digit(rest_[n]))
+      *value = *value * 10 + (rest_[n++] - '0');
     if (n < least) return false;
     rest_.remove_prefix(n);
     return true;
@@ -113,18 +116,24 @@ class Parser {
     for (; digits < 9; ++digits) nanos *= 10;
     return nanos;
   }
+  // Go tests the ranges before it looks at the sign and at broken digits.
   Result<void> zone(int* offset) {
-    const std::string_view z = rest_.substr(0, 6);
-    const bool shape = z.size() == 6 && (z[0] == '+' || z[0] == '-') && digit(z[1]) && digit(z[2]) &&
-                       z[3] == ':' && digit(z[4]) && digit(z[5]);
-    if (!shape) return mismatch("Z07:00");
-    const int hour = (z[1] - '0') * 10 + (z[2] - '0');
-    const int minute = (z[4] - '0') * 10 + (z[5] - '0');
+    if (rest_.size() < 6 || rest_[3] != ':') return mismatch("Z07:00");
+    int hour = 0, minute = 0;
+    const bool has_hour = two_digits(1, &hour);
+    const bool has_minute = has_hour && two_digits(4, &minute);
     if (hour > 24) return out_of_range("time zone offset hour");
     if (minute > 60) return out_of_range("time zone offset minute");
-    *offset = (hour * 3600 + minute * 60) * (z[0] == '-' ? -1 : 1);
+    const char sign = rest_[0];
+    if (!has_minute || (sign != '+' && sign != '-')) return mismatch("Z07:00");
+    *offset = (hour * 3600 + minute * 60) * (sign == '-' ? -1 : 1);
     rest_.remove_prefix(6);
     return {};
+  }
+  bool two_digits(std::size_t at, int* value) const {
+    if (!digit(rest_[at]) || !digit(rest_[at + 1])) return false;
+    *value = (rest_[at] - '0') * 10 + (rest_[at + 1] - '0');
+    return true;
   }
 
   std::string_view text_;
@@ -133,9 +142,13 @@ class Parser {
 
 }  // namespace
 
-Result<Instant> parse_rfc3339(std::string_view text) { return Parser(text).parse(); }
+Result<Instant> parse_rfc3339(std::string_view text) {
+  return Parser(text).parse();
+}
 
-std::string format_rfc3339(Instant t) { return format_rfc3339(t, 0); }
+std::string format_rfc3339(Instant t) {
+  return format_rfc3339(t, 0);
+}
 
 std::string format_rfc3339(Instant t, std::int32_t utc_offset_seconds) {
   const std::int64_t local = t.unix_seconds() + utc_offset_seconds;
@@ -149,11 +162,10 @@ std::string format_rfc3339(Instant t, std::int32_t utc_offset_seconds) {
   int month = 0, day = 0;
   civil_from_days(days, &year, &month, &day);
   char buffer[64];
-  int n = std::snprintf(buffer, sizeof buffer, "%04lld-%02d-%02dT%02d:%02d:%02d",
-                        static_cast<long long>(year), month, day,
-                        static_cast<int>(second_of_day / 3600),
-                        static_cast<int>(second_of_day / 60 % 60),
-                        static_cast<int>(second_of_day % 60));
+  int n = std::snprintf(
+      buffer, sizeof buffer, "%04lld-%02d-%02dT%02d:%02d:%02d", static_cast<long long>(year), month,
+      day, static_cast<int>(second_of_day / 3600), static_cast<int>(second_of_day / 60 % 60),
+      static_cast<int>(second_of_day % 60));
   std::string text(buffer, static_cast<std::size_t>(n));
   if (t.nanos() != 0) {
     n = std::snprintf(buffer, sizeof buffer, ".%09d", t.nanos());

@@ -44,7 +44,9 @@ Civil from_absl(const absl::CivilSecond& c) {
 
 }  // namespace
 
-Civil normalize(Civil civil) { return from_absl(to_absl(civil)); }
+Civil normalize(Civil civil) {
+  return from_absl(to_absl(civil));
+}
 
 int weekday(const Civil& civil) {
   const auto day = absl::GetWeekday(absl::CivilDay(civil.year, civil.month, civil.day));
@@ -75,7 +77,7 @@ Result<TimeZone> TimeZone::load(std::string_view name) {
     return fail(ErrorCode::InvalidArgument, "unknown time zone " + std::string(name));
   };
   // cctz also knows "file:" paths, "localtime" and "Fixed/UTC..." names, which are no IANA zones.
-  if (name.size() > 64 || name.find(':') != name.npos || name == "localtime" ||
+  if (name.size() > 64 || name.find(':') != name.npos || name == "localtime" || name == "UTC0" ||
       name.find('\0') != name.npos) {
     return unknown();
   }
@@ -109,10 +111,30 @@ TimeZone::Lookup TimeZone::from_civil(const Civil& civil) const {
 bool TimeZone::next_transition(Instant t, Instant* at) const {
   const absl::TimeZone zone = unwrap(impl_);
   absl::TimeZone::CivilTransition change;
-  if (!zone.NextTransition(to_absl(t), &change)) return false;
-  // The transition's instant is where the civil time `from` would have been with the old offset.
-  *at = from_absl(zone.At(change.from).trans);
-  return true;
+  std::int64_t shift = 0;
+  // Not `t - seconds(shift)`: a Duration holds 292 years only.
+  const auto shifted = [&] { return to_absl(Instant::from_unix(t.unix_seconds() - shift)); };
+  bool found = zone.NextTransition(to_absl(t), &change);
+  // Behind the end of its table absl knows no changes but still reads civil times right: the rules
+  // in force after 2037 repeat with the calendar, every 400 years. A table with few explicit years
+  // ends earlier, hence the second try one cycle before.
+  constexpr std::int64_t kCycle = std::int64_t{146097} * 86400;
+  constexpr std::int64_t k2037 = 2114380800;
+  if (!found && t.unix_seconds() >= k2037) {
+    shift = (t.unix_seconds() - k2037) / kCycle * kCycle;
+    for (int i = 0; i < 2 && !found; ++i) {
+      found = zone.NextTransition(shifted(), &change);
+      if (!found) shift += kCycle;
+    }
+  }
+  if (!found) return false;
+  // `from` is what the old offset would have shown at the instant of the change.
+  const auto civil = absl::ToUnixSeconds(absl::FromCivil(change.from, absl::UTCTimeZone()));
+  const auto offset = zone.At(shifted()).offset;
+  *at = Instant::from_unix(civil - offset + shift);
+  // Only a borrowed change can be none: the rule of an earlier year that was given up since.
+  const auto offset_now = to_civil(*at).utc_offset_seconds;
+  return shift == 0 || offset_now != to_civil(*at - seconds(1)).utc_offset_seconds;
 }
 
 }  // namespace dkron
