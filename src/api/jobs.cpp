@@ -1,0 +1,108 @@
+// One job: create, read, replace, delete, run, toggle (spec rest-api 4.2-4.6).
+#include "api/api.h"
+#include "base/log.h"
+#include "model/job_json.h"
+#include "state/views.h"
+
+namespace dkron::api {
+namespace {
+
+// A refused definition has another text than other refusals.
+void answer_refusal(const ExchangePtr& exchange, const Error& error) {
+  if (error.code == ErrorCode::InvalidArgument) {
+    exchange->error(400, "Job validation failed: " + error.message + ".");
+  } else {
+    exchange->error(error);
+  }
+}
+
+}  // namespace
+
+void Api::add_job_routes() {
+  const auto set = [this](const ExchangePtr& exchange, const std::string& name_in_path) {
+    auto job = model::parse_job(exchange->request().body);
+    if (!job) {
+      exchange->error(400, "Unable to parse payload: " + job.error().message + ".");
+      return;
+    }
+    if (!name_in_path.empty()) {
+      if (job->name.empty()) job->name = name_in_path;
+      if (job->name != name_in_path) {
+        exchange->error(400, "name in path and body differ");
+        return;
+      }
+    }
+    const std::string name = job->name;
+    services_.control.set_job(std::move(*job), {}, [this, exchange, name](const Result<void>& done) {
+      if (!done) {
+        answer_refusal(exchange, done.error());
+        return;
+      }
+      if (exchange->flag("runoncreate")) {
+        services_.control.run_job(name, {}, [name](const Result<std::int64_t>& run) {
+          if (!run) log::error("api: Unable to run job.", {{"job", name}, {"error", run.error()}});
+        });
+      }
+      exchange->add_header("Location", "/v1/jobs/" + net::encode_segment(name));
+      answer_job(exchange, 201, name);
+    });
+  };
+  router_.add(net::Method::Post, "/v1/jobs", [set](const ExchangePtr& e) { set(e, ""); });
+  router_.add(net::Method::Patch, "/v1/jobs", [set](const ExchangePtr& e) { set(e, ""); });
+  router_.add(net::Method::Put, "/v1/jobs/:job", [set](const ExchangePtr& e) { set(e, e->parameter(0)); });
+
+  router_.add(net::Method::Get, "/v1/jobs/:job",
+              [this](const ExchangePtr& e) { answer_job(e, 200, e->parameter(0)); });
+
+  router_.add(net::Method::Delete, "/v1/jobs/:job", [this](const ExchangePtr& exchange) {
+    on_worker(exchange, [this](const ExchangePtr& e) {
+      const auto job = read_job(e, e->parameter(0));
+      if (!job) return;
+      std::string body;
+      model::append_job(&body, *job);
+      services_.loop.post([this, e, body = std::move(body)]() mutable {
+        services_.control.delete_job(e->parameter(0), [e, body = std::move(body)](const Result<void>& done) mutable {
+          if (!done) {
+            e->error(done.error());
+          } else {
+            e->json(200, std::move(body));
+          }
+        });
+      });
+    });
+  });
+
+  const auto run = [this](const ExchangePtr& exchange) {
+    state::RunOptions options;
+    options.respect_concurrency = exchange->flag("respect_concurrency");
+    options.wait = exchange->flag("wait");
+    services_.control.run_job(exchange->parameter(0), options,
+                              [this, exchange](const Result<std::int64_t>& group) {
+                                if (!group) {
+                                  exchange->error(group.error());
+                                  return;
+                                }
+                                exchange->add_header("Location", exchange->request().target);
+                                answer_job(exchange, 200, exchange->parameter(0));
+                              });
+  };
+  router_.add(net::Method::Post, "/v1/jobs/:job", run);
+  router_.add(net::Method::Post, "/v1/jobs/:job/run", run);
+
+  router_.add(net::Method::Post, "/v1/jobs/:job/toggle", [this](const ExchangePtr& exchange) {
+    auto wish = state::ToggleWish::Flip;
+    if (exchange->has_query("disabled")) {
+      wish = exchange->flag("disabled") ? state::ToggleWish::Disable : state::ToggleWish::Enable;
+    }
+    services_.control.toggle_job(exchange->parameter(0), wish, [this, exchange](const Result<void>& done) {
+      if (!done) {
+        exchange->error(done.error());
+        return;
+      }
+      exchange->add_header("Location", exchange->request().target);
+      answer_job(exchange, 200, exchange->parameter(0));
+    });
+  });
+}
+
+}  // namespace dkron::api

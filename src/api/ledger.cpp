@@ -1,0 +1,148 @@
+// The launch ledger: every due instant of a job with its outcome, and "why did it (not) run?".
+//
+// Dkron differs: the original keeps no trace of an activation that did not run.
+#include <charconv>
+
+#include "api/api.h"
+#include "model/job_json.h"
+#include "model/rows.h"
+#include "state/views.h"
+
+namespace dkron::api {
+namespace {
+
+using store::LedgerRow;
+
+std::string_view outcome_name(LedgerRow::Outcome outcome) {
+  switch (outcome) {
+    case LedgerRow::LAUNCHED: return "launched";
+    case LedgerRow::LATE: return "late";
+    case LedgerRow::SKIPPED: return "skipped";
+    case LedgerRow::MISSED: return "missed";
+    default: return "unknown";
+  }
+}
+
+struct ReasonText {
+  std::string_view name;
+  std::string_view sentence;
+};
+
+ReasonText reason_text(LedgerRow::Reason reason) {
+  switch (reason) {
+    case LedgerRow::CONCURRENCY: return {"concurrency", "a run of the job was under way and its concurrency is forbid"};
+    case LedgerRow::DISABLED: return {"disabled", "the job was disabled"};
+    case LedgerRow::NOT_STARTED_YET: return {"not started yet", "the job's starts_at lay in the future"};
+    case LedgerRow::EXPIRED: return {"expired", "the job's expires_at had passed"};
+    case LedgerRow::NO_TARGET: return {"no target", "no node matched the job's tags"};
+    case LedgerRow::OUTSIDE_WINDOW: return {"outside window", "nothing could be launched at that time, and when it could again, the instant was older than the job's missed-run window"};
+    case LedgerRow::SUPERSEDED: return {"superseded", "several instants were due at once and the job's missed-run policy runs the latest only"};
+    case LedgerRow::POLICY_SKIP: return {"policy skip", "it could not be launched in time and the job's missed-run policy is skip"};
+    case LedgerRow::OVERLOAD: return {"overload", "more runs were due than could be started"};
+    default: return {"", ""};
+  }
+}
+
+void append_text(std::string* out, std::string_view name, std::string_view value) {
+  *out += ",\"";
+  *out += name;
+  *out += "\":";
+  model::append_json_string(out, value);
+}
+
+void append_group(std::string* out, std::string_view name, std::int64_t group) {
+  *out += ",\"";
+  *out += name;
+  *out += group == 0 ? "\":null" : "\":\"" + std::to_string(group) + "\"";
+}
+
+void append_row(std::string* out, const LedgerRow& row) {
+  *out += "{\"scheduled_at\":\"" + format_rfc3339(model::get_time(row.first())) + '"';
+  append_text(out, "until", format_rfc3339(model::get_time(row.last())));
+  *out += ",\"count\":" + std::to_string(row.count());
+  if (row.count_is_minimum()) *out += ",\"count_is_minimum\":true";
+  append_text(out, "outcome", outcome_name(row.outcome()));
+  append_text(out, "reason", reason_text(row.reason()).name);
+  append_group(out, "group", row.group());
+  append_group(out, "blocked_by", row.blocked_by());
+  *out += '}';
+}
+
+std::string explain(Instant at, const std::optional<LedgerRow>& row, const model::Job& job, Instant now) {
+  const std::string when = format_rfc3339(at);
+  if (row) {
+    const bool ran = row->outcome() == LedgerRow::LAUNCHED || row->outcome() == LedgerRow::LATE;
+    if (ran) {
+      const bool exact = model::get_time(row->last()) == at;
+      return exact ? "It was launched as run " + std::to_string(row->group()) +
+                         (row->outcome() == LedgerRow::LATE ? ", late." : ".")
+                   : "No instant was due at " + when + ".";
+    }
+    return "It did not run because " + std::string(reason_text(row->reason()).sentence) + ".";
+  }
+  if (at > now) return when + " lies in the future; the job's next activation is " +
+                       (job.next.is_zero() ? std::string("never") : format_rfc3339(job.next)) + ".";
+  if (!job.last_instant.is_zero() && at <= job.last_instant) {
+    return "No instant was due at " + when + ", or its row is no longer kept.";
+  }
+  return "Nothing is recorded for " + when + ": the job had no activation then.";
+}
+
+std::uint64_t read_count(std::string_view text, std::uint64_t otherwise) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return !text.empty() && error == std::errc() && end == text.data() + text.size() ? value : otherwise;
+}
+
+}  // namespace
+
+void Api::add_ledger_routes() {
+  router_.add(net::Method::Get, "/v1/jobs/:job/ledger", [this](const ExchangePtr& exchange) {
+    on_worker(exchange, [this](const ExchangePtr& e) {
+      const auto job = read_job(e, e->parameter(0));
+      if (!job) return;
+      const std::uint64_t start = read_count(e->query("_start"), 0);
+      const std::uint64_t end = read_count(e->query("_end"), start + 100);
+      auto page = state::list_ledger(services_.store.reader(), job->uid, start, end > start ? end - start : 0);
+      if (!page) {
+        e->error(page.error());
+        return;
+      }
+      std::string body = "[";
+      for (const LedgerRow& row : page->rows) {
+        if (body.size() > 1) body += ',';
+        append_row(&body, row);
+      }
+      e->add_header("X-Total-Count", std::to_string(page->total));
+      e->json(200, body + "]");
+    });
+  });
+
+  router_.add(net::Method::Get, "/v1/jobs/:job/explain", [this](const ExchangePtr& exchange) {
+    const auto at = parse_rfc3339(exchange->query("at"));
+    if (!at) {
+      exchange->error(400, "at: " + at.error().message);
+      return;
+    }
+    on_worker(exchange, [this, at = *at, now = services_.clock.wall()](const ExchangePtr& e) {
+      const auto job = read_job(e, e->parameter(0));
+      if (!job) return;
+      auto row = state::find_outcome(services_.store.reader(), job->uid, at);
+      if (!row) {
+        e->error(row.error());
+        return;
+      }
+      std::string body = "{\"at\":\"" + format_rfc3339(at) + '"';
+      append_text(&body, "outcome", *row ? outcome_name((*row)->outcome()) : "none");
+      append_text(&body, "reason", *row ? reason_text((*row)->reason()).name : "");
+      append_text(&body, "text", explain(at, *row, *job, now));
+      if (*row) {
+        body += ",\"row\":";
+        append_row(&body, **row);
+      }
+      e->json(200, body + "}");
+    });
+  });
+}
+
+}  // namespace dkron::api
