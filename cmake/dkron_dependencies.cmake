@@ -32,7 +32,6 @@ dkron_require_pkg(RE2 "re2")
 dkron_require_pkg(PROMETHEUS "prometheus-cpp-core>=1.0")
 dkron_require_pkg(OPENSSL_ "openssl>=3.0")
 dkron_require_header(tl/expected.hpp libexpected-dev)
-dkron_require_header(CLI/CLI.hpp libcli11-dev)
 dkron_require_header(toml++/toml.h libtomlplusplus-dev)
 
 find_package(Boost 1.81 QUIET COMPONENTS json)
