@@ -20,7 +20,7 @@ function(dkron_test name)
   target_compile_definitions(${name}_test PRIVATE DKRON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name}_test PRIVATE ${ARG_DEPS} dkron_warnings GTest::gmock GTest::gtest_main)
   add_test(NAME unit.${name} COMMAND ${name}_test)
-  set_tests_properties(unit.${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  set_tests_properties(unit.${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS unit)
 endfunction()
 
 # dkron_fuzz(<name> SOURCES ... DEPS ... SEEDS <folder>): tests/fuzz/<name>.cpp with libFuzzer; ctest

@@ -58,6 +58,19 @@ void append_member(std::string* out, const Member& member) {
   *out += ",\"id\":\"" + member_id(member.name) + "\",\"statusText\":\"" + std::string(status_text(member.status)) + "\"}";
 }
 
+// The counters of a gossip layer that has seen only its own node.
+StringMap gossip_status(const std::vector<Member>& members) {
+  StringMap status;
+  for (const char* zero : {"coordinate_resets", "event_queue", "failed", "health_score", "intent_queue", "left",
+                           "query_queue"}) {
+    status[zero] = "0";
+  }
+  for (const char* clock : {"event_time", "member_time", "query_time"}) status[clock] = "1";
+  status["encrypted"] = "false";
+  status["members"] = std::to_string(members.size());
+  return status;
+}
+
 int read_days(std::string_view text) {
   int days = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
@@ -82,7 +95,7 @@ void Api::add_cluster_routes() {
     std::string body = "{\"agent\":{\"name\":";
     model::append_json_string(&body, services_.node_name);
     body += ",\"version\":\"" + services_.version + "\"},\"serf\":";
-    append_map(&body, services_.gossip_status());
+    append_map(&body, gossip_status(services_.members()));
     body += ",\"tags\":";
     for (const Member& member : services_.members()) {
       if (member.name == services_.node_name) append_map(&body, member.tags);

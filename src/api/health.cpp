@@ -56,6 +56,7 @@ void Api::add_health_routes() {
 
   if (services_.metrics) {
     router_.add(net::Method::Get, "/metrics", [this](const ExchangePtr& exchange) {
+      services_.refresh_metrics();
       on_worker(exchange, [this](const ExchangePtr& e) {
         net::Response response;
         response.headers.emplace_back("Content-Type", "text/plain; version=0.0.4; charset=utf-8");

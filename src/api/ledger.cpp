@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "model/job_json.h"
 #include "model/rows.h"
+#include "state/changes.h"
 #include "state/views.h"
 
 namespace dkron::api {
@@ -23,23 +24,22 @@ std::string_view outcome_name(LedgerRow::Outcome outcome) {
   }
 }
 
-struct ReasonText {
-  std::string_view name;
-  std::string_view sentence;
-};
-
-ReasonText reason_text(LedgerRow::Reason reason) {
+std::string_view reason_sentence(LedgerRow::Reason reason) {
   switch (reason) {
-    case LedgerRow::CONCURRENCY: return {"concurrency", "a run of the job was under way and its concurrency is forbid"};
-    case LedgerRow::DISABLED: return {"disabled", "the job was disabled"};
-    case LedgerRow::NOT_STARTED_YET: return {"not started yet", "the job's starts_at lay in the future"};
-    case LedgerRow::EXPIRED: return {"expired", "the job's expires_at had passed"};
-    case LedgerRow::NO_TARGET: return {"no target", "no node matched the job's tags"};
-    case LedgerRow::OUTSIDE_WINDOW: return {"outside window", "nothing could be launched at that time, and when it could again, the instant was older than the job's missed-run window"};
-    case LedgerRow::SUPERSEDED: return {"superseded", "several instants were due at once and the job's missed-run policy runs the latest only"};
-    case LedgerRow::POLICY_SKIP: return {"policy skip", "it could not be launched in time and the job's missed-run policy is skip"};
-    case LedgerRow::OVERLOAD: return {"overload", "more runs were due than could be started"};
-    default: return {"", ""};
+    case LedgerRow::CONCURRENCY: return "a run of the job was under way and its concurrency is forbid";
+    case LedgerRow::DISABLED: return "the job was disabled";
+    case LedgerRow::NOT_STARTED_YET: return "the job's starts_at lay in the future";
+    case LedgerRow::EXPIRED: return "the job's expires_at had passed";
+    case LedgerRow::NO_TARGET: return "no node matched the job's tags";
+    case LedgerRow::OUTSIDE_WINDOW:
+      return "nothing could be launched at that time, and when it could again, the instant was older than the "
+             "job's missed-run window";
+    case LedgerRow::SUPERSEDED:
+      return "several instants were due at once and the job's missed-run policy runs the latest only";
+    case LedgerRow::POLICY_SKIP:
+      return "it could not be launched in time and the job's missed-run policy is skip";
+    case LedgerRow::OVERLOAD: return "more runs were due than could be started";
+    default: return "of a reason that this version does not know";
   }
 }
 
@@ -62,7 +62,7 @@ void append_row(std::string* out, const LedgerRow& row) {
   *out += ",\"count\":" + std::to_string(row.count());
   if (row.count_is_minimum()) *out += ",\"count_is_minimum\":true";
   append_text(out, "outcome", outcome_name(row.outcome()));
-  append_text(out, "reason", reason_text(row.reason()).name);
+  append_text(out, "reason", state::reason_name(row.reason()));
   append_group(out, "group", row.group());
   append_group(out, "blocked_by", row.blocked_by());
   *out += '}';
@@ -78,7 +78,7 @@ std::string explain(Instant at, const std::optional<LedgerRow>& row, const model
                          (row->outcome() == LedgerRow::LATE ? ", late." : ".")
                    : "No instant was due at " + when + ".";
     }
-    return "It did not run because " + std::string(reason_text(row->reason()).sentence) + ".";
+    return "It did not run because " + std::string(reason_sentence(row->reason())) + ".";
   }
   if (at > now) return when + " lies in the future; the job's next activation is " +
                        (job.next.is_zero() ? std::string("never") : format_rfc3339(job.next)) + ".";
@@ -134,7 +134,7 @@ void Api::add_ledger_routes() {
       }
       std::string body = "{\"at\":\"" + format_rfc3339(at) + '"';
       append_text(&body, "outcome", *row ? outcome_name((*row)->outcome()) : "none");
-      append_text(&body, "reason", *row ? reason_text((*row)->reason()).name : "");
+      append_text(&body, "reason", *row ? state::reason_name((*row)->reason()) : "");
       append_text(&body, "text", explain(at, *row, *job, now));
       if (*row) {
         body += ",\"row\":";

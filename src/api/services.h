@@ -48,8 +48,8 @@ struct Services {
   bool ui_enabled = true;
   std::function<std::vector<Member>()> members;
   std::function<Health()> health;
-  std::function<std::map<std::string, std::string>()> gossip_status;  // `serf` of GET /v1.
   std::function<std::vector<model::Execution>()> running;             // On this node, output left out.
+  std::function<void()> refresh_metrics;
   std::function<std::string()> metrics;    // Prometheus text; null: switched off. Any thread.
   std::function<std::string()> variables;  // JSON of /debug/vars.
   std::function<bool()> is_paused;

@@ -214,7 +214,7 @@ void Launcher::on_outcome(const std::vector<Pending>& pending,
     if ((*outcomes)[i].code == ErrorCode::Ok && p.is_launch) {
       store::LaunchAnswer answer;
       if (answer.ParseFromString((*outcomes)[i].payload) && answer.launched()) {
-        ++(p.late ? services_.counters.late : services_.counters.launched);
+        (p.late ? services_.counters.late : services_.counters.launched).add();
       }
     }
     if (i + 1 == pending.size() || pending[i + 1].uid != p.uid) arm(p.uid);

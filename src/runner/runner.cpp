@@ -86,7 +86,7 @@ void Runner::propose_retry(const Retry& retry) {
       {state::make_command(state::Kind::Retry, command)},
       [this, retry](const Result<std::vector<raft::Outcome>>& outcomes) {
         if (outcomes) {
-          if (outcomes->front().code == ErrorCode::Ok) ++services_.counters.retries;
+          if (outcomes->front().code == ErrorCode::Ok) services_.counters.retries.add();
           return;
         }
         if (!running_) return;

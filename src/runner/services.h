@@ -17,6 +17,7 @@
 #include "state/changes.h"
 #include "state/job_index.h"
 #include "store/store.h"
+#include "telemetry/metrics.h"
 
 namespace dkron::runner {
 
@@ -32,15 +33,11 @@ class Nodes {
   virtual std::size_t waiting() const = 0;
 };
 
-// Thread-safe counters that the metrics and /v1 show.
+// What the leader counts of its own work; the other counters belong to agent/.
 struct Counters {
-  std::uint64_t launched = 0;
-  std::uint64_t late = 0;
-  std::uint64_t skipped[16] = {};  // By store::LedgerRow::Reason.
-  std::uint64_t finished_ok = 0;
-  std::uint64_t finished_failed = 0;
-  std::uint64_t lost = 0;
-  std::uint64_t retries = 0;
+  telemetry::Counter launched;  // On time.
+  telemetry::Counter late;
+  telemetry::Counter retries;
 };
 
 struct Services {
@@ -53,7 +50,7 @@ struct Services {
   // raft::Node::propose.
   std::function<void(std::vector<raft::Command>, raft::ProposeCallback, bool may_linger)> propose;
   TimeZone server_zone;
-  Counters& counters;
+  Counters counters;
 };
 
 // Unique and growing on this leader: the wall clock in nanoseconds, or one more than the last.

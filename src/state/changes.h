@@ -94,6 +94,9 @@ using Change = std::variant<JobChanged, JobDeleted, AttemptOpened, RetrySchedule
                             FollowUpOpened, InstantsSkipped, PauseChanged, StateReplaced>;
 using Changes = std::vector<Change>;
 
+// The word for a reason in the API and in metrics ("overload"); "" for NONE.
+std::string_view reason_name(store::LedgerRow::Reason reason);
+
 JobSummary summarize(const store::JobDefinition& definition, const store::JobState& state);
 
 }  // namespace dkron::state

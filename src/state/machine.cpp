@@ -130,39 +130,4 @@ Result<void> Machine::restore(std::string_view bytes) {
   return {};
 }
 
-std::string_view to_string(Status status) {
-  switch (status) {
-    case Status::None: return "";
-    case Status::Success: return "success";
-    case Status::Failed: return "failed";
-    case Status::PartiallyFailed: return "partially_failed";
-  }
-  return "";
-}
-
-Status parse_status(std::string_view text) {
-  if (text == "success") return Status::Success;
-  if (text == "failed") return Status::Failed;
-  if (text == "partially_failed") return Status::PartiallyFailed;
-  return Status::None;
-}
-
-JobSummary summarize(const store::JobDefinition& definition, const store::JobState& state) {
-  JobSummary summary;
-  summary.uid = definition.uid();
-  summary.version = state.version();
-  summary.schedule_revision = definition.schedule_revision();
-  summary.name = definition.name();
-  summary.displayname = definition.displayname();
-  summary.next = model::get_time(state.next());
-  summary.last_success = model::get_time(state.last_success());
-  summary.last_error = model::get_time(state.last_error());
-  summary.success_count = state.success_count();
-  summary.error_count = state.error_count();
-  summary.status = parse_status(state.status());
-  summary.disabled = definition.disabled();
-  summary.has_parent = !definition.parent_job().empty();
-  return summary;
-}
-
 }  // namespace dkron::state

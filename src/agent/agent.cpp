@@ -1,0 +1,124 @@
+#include "agent/agent.h"
+
+#include <csignal>
+#include <cstdlib>
+
+#include "agent/server.h"
+#include "base/log.h"
+#include "config/address.h"
+
+namespace dkron::agent {
+namespace {
+
+tl::unexpected<Error> invalid(std::string message) {
+  return fail(ErrorCode::InvalidArgument, std::move(message));
+}
+
+// What belongs to parts that this version does not have is refused, not ignored; the rest is checked.
+Result<void> check(const config::Config& config) {
+  if (!config.server) return invalid("agents without --server are not available yet in this version: add --server");
+  if (config.bootstrap_expect > 1) {
+    return invalid("clusters of several servers are not available yet in this version: use --bootstrap-expect=1");
+  }
+  if (config.profile != "lan" && config.profile != "wan" && config.profile != "local") {
+    return invalid("agent: Can not setup serf, unknown profile: " + config.profile);
+  }
+  return {};
+}
+
+std::string_view signal_name(int signal) {
+  switch (signal) {
+    case SIGHUP: return "hangup";
+    case SIGINT: return "interrupt";
+    default: return "terminated";
+  }
+}
+
+class Agent {
+ public:
+  Agent(const config::Sources& sources, std::vector<std::string> command_line)
+      : sources_(sources), command_line_(std::move(command_line)) {}
+
+  Result<int> run();
+
+ private:
+  Result<config::Loaded> load();
+  void on_signal(int signal);
+  void stop(int signal);
+  void reload();
+
+  const config::Sources& sources_;
+  std::vector<std::string> command_line_;
+  net::Loop loop_;
+  std::unique_ptr<Server> server_;
+  bool is_stopping_ = false;
+  int exit_status_ = 0;
+};
+
+Result<config::Loaded> Agent::load() {
+  auto loaded = config::load(sources_);
+  if (!loaded) return loaded;
+  if (auto checked = check(loaded->config); !checked) return fail(checked.error());
+  return loaded;
+}
+
+Result<int> Agent::run() {
+  auto loaded = load();
+  if (!loaded) return fail(loaded.error());
+  const config::Config& config = loaded->config;
+  log::configure({config.log_level, config.log_format, config.node_name});
+  if (!loaded->file) log::info("No valid config found: Applying default values.");
+  for (const std::string& warning : loaded->warnings) log::warning("config: " + warning);
+  log::info("agent: Dkron agent starting", {{"version", version()}, {"data_dir", config.data_dir.string()}});
+
+  // From the first moment on: a signal during a long start is handled behind it.
+  loop_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
+  auto server = Server::start(loop_, {config, command_line_, [this](const Error& error) {
+                                        log::fatal("agent: the server cannot go on", {{"error", error}});
+                                        exit_status_ = 1;
+                                        loop_.stop();
+                                      }});
+  if (!server) return fail(server.error());
+  server_ = std::move(*server);
+  loop_.run();
+  server_.reset();
+  return exit_status_;
+}
+
+void Agent::on_signal(int signal) {
+  log::info("Caught signal: " + std::string(signal_name(signal)));
+  if (signal == SIGHUP) {
+    reload();
+  } else {
+    stop(signal);
+  }
+}
+
+void Agent::stop(int) {
+  if (is_stopping_) {
+    log::warning("agent: stopped by a second signal, nothing more is waited for");
+    std::_Exit(1);
+  }
+  is_stopping_ = true;
+  log::info("agent: Gracefully shutting down agent...");
+  server_->stop([this](std::size_t) { loop_.stop(); });
+}
+
+void Agent::reload() {
+  log::info("Reloading configuration...");
+  auto loaded = load();
+  if (!loaded) {
+    log::error("agent: the configuration is kept, the new one is not valid", {{"error", loaded.error()}});
+    return;
+  }
+  log::set_level(loaded->config.log_level);
+  server_->reload(loaded->config);
+}
+
+}  // namespace
+
+Result<int> run_agent(const config::Sources& sources, std::vector<std::string> command_line) {
+  return Agent(sources, std::move(command_line)).run();
+}
+
+}  // namespace dkron::agent

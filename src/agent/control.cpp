@@ -1,0 +1,229 @@
+#include "agent/control.h"
+
+#include "base/log.h"
+#include "base/random.h"
+#include "model/rows.h"
+#include "state/commands.h"
+#include "state/views.h"
+
+namespace dkron::agent {
+
+using model::set_time;
+using state::Done;
+
+// ---- Reading and proposing
+
+Result<void> LeaderControl::admit() const {
+  if (is_stopping_) return fail(ErrorCode::Unavailable, "the server is shutting down");
+  if (!services_.is_leader()) return fail(ErrorCode::Unavailable, "no leader");
+  return {};
+}
+
+void LeaderControl::read_job(const std::string& name, OnJob callback) {
+  auto shared = std::make_shared<OnJob>(std::move(callback));
+  const bool accepted = services_.runner.workers.try_post(
+      [name, shared, &store = services_.runner.store, post = services_.runner.loop.poster()] {
+        auto job = state::find_job(store.reader(), name);
+        post([shared, job = std::move(job)]() mutable { (*shared)(std::move(job)); });
+      });
+  if (!accepted) (*shared)(fail(ErrorCode::Overloaded, "too many requests wait for the store"));
+}
+
+struct LeaderControl::Pending {
+  raft::Command command;
+  OnOutcome callback;
+  Duration give_up_at{0};  // Monotonic.
+  std::unique_ptr<net::Timer> timer;
+};
+
+void LeaderControl::propose(raft::Command command, OnOutcome callback) {
+  if (auto admitted = admit(); !admitted) {
+    callback(fail(admitted.error()));
+    return;
+  }
+  auto pending = std::make_shared<Pending>();
+  do {
+    command.request_id = system_random().next();
+  } while (command.request_id == 0);
+  pending->command = std::move(command);
+  pending->callback = std::move(callback);
+  pending->give_up_at = services_.runner.clock.steady() + kAgainFor;
+  propose_pending(pending);
+}
+
+void LeaderControl::propose_pending(const std::shared_ptr<Pending>& pending) {
+  services_.runner.propose(
+      {pending->command},
+      [this, pending](const Result<std::vector<raft::Outcome>>& outcomes) {
+        if (outcomes) {
+          pending->callback(outcomes->front());
+          return;
+        }
+        const bool is_over = services_.runner.clock.steady() >= pending->give_up_at;
+        if (outcomes.error().code != ErrorCode::OutcomeUnknown || is_over) {
+          pending->callback(fail(outcomes.error()));
+          return;
+        }
+        pending->timer = services_.runner.loop.make_timer();
+        pending->timer->start(kAgainPause, [this, pending] { propose_pending(pending); });
+      },
+      false);
+}
+
+void LeaderControl::propose_void(raft::Command command, Done done) {
+  propose(std::move(command), [done = std::move(done)](const Result<raft::Outcome>& outcome) {
+    if (!outcome) {
+      done(fail(outcome.error()));
+    } else if (outcome->code != ErrorCode::Ok) {
+      done(fail(outcome->code, outcome->message));
+    } else {
+      done({});
+    }
+  });
+}
+
+// ---- Jobs
+
+Result<void> LeaderControl::validate(const model::Job& job) const {
+  if (auto valid = model::validate(job, services_.runner.server_zone); !valid) return valid;
+  const auto executor = services_.executors.find(job.executor);
+  if (executor == services_.executors.end()) {
+    // As in the original a job may name an executor that is not there; its runs fail with a message.
+    if (!job.executor.empty()) {
+      log::warning("api: the job's executor is not present", {{"job", job.name}, {"executor", job.executor}});
+    }
+    return {};
+  }
+  return executor->second->validate(job.executor_config.value_or(model::StringMap()));
+}
+
+void LeaderControl::set_job(model::Job job, state::SetJobOptions options, Done done) {
+  if (auto valid = validate(job); !valid) {
+    done(fail(valid.error()));
+    return;
+  }
+  state::JobRef known;
+  if (!services_.runner.index.find(job.name, &known)) {
+    propose_job(job, options, std::move(done));
+    return;
+  }
+  // The phase of an @every job hangs on its last activation.
+  read_job(job.name, [this, job = std::move(job), options, done = std::move(done)](
+                         Result<std::optional<model::Job>> stored) mutable {
+    if (!stored) {
+      done(fail(stored.error()));
+      return;
+    }
+    if (*stored && (*stored)->schedule == job.schedule) job.last_instant = (*stored)->last_instant;
+    propose_job(job, options, std::move(done));
+  });
+}
+
+void LeaderControl::propose_job(const model::Job& job, const state::SetJobOptions& options, Done done) {
+  const Instant now = services_.runner.clock.wall();
+  store::SetJobCommand command;
+  *command.mutable_definition() = model::to_definition(job);
+  if (command.definition().ByteSizeLong() > model::kJobLimitBytes) {
+    done(fail(ErrorCode::InvalidArgument, "the job is larger than 256 KiB"));
+    return;
+  }
+  if (auto schedule = model::parse_schedule(job, services_.runner.server_zone)) {
+    const Instant next = model::next_activation(job, *schedule, now);
+    if (!next.is_zero()) set_time(command.mutable_next(), next);
+  }
+  set_time(command.mutable_now(), now);
+  command.set_expected_revision(options.expected_revision);
+  command.set_is_restore(options.is_restore);
+  propose_void(state::make_command(state::Kind::SetJob, command), std::move(done));
+}
+
+void LeaderControl::delete_job(std::string name, Done done) {
+  store::DeleteJobCommand command;
+  command.set_name(std::move(name));
+  propose_void(state::make_command(state::Kind::DeleteJob, command), std::move(done));
+}
+
+void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, Done done) {
+  read_job(name, [this, name, wish, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
+    if (!job || !*job) {
+      done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
+      return;
+    }
+    store::ToggleJobCommand command;
+    command.set_name(name);
+    command.set_wish(wish == state::ToggleWish::Flip     ? store::ToggleJobCommand::FLIP
+                     : wish == state::ToggleWish::Enable ? store::ToggleJobCommand::ENABLE
+                                                         : store::ToggleJobCommand::DISABLE);
+    model::Job enabled = std::move(**job);
+    enabled.disabled = false;
+    if (auto schedule = model::parse_schedule(enabled, services_.runner.server_zone)) {
+      const Instant next = model::next_activation(enabled, *schedule, services_.runner.clock.wall());
+      if (!next.is_zero()) set_time(command.mutable_next_if_enabled(), next);
+    }
+    propose_void(state::make_command(state::Kind::ToggleJob, command), std::move(done));
+  });
+}
+
+void LeaderControl::delete_executions(std::string name, Done done) {
+  store::DeleteExecutionsCommand command;
+  command.set_name(std::move(name));
+  propose_void(state::make_command(state::Kind::DeleteExecutions, command), std::move(done));
+}
+
+void LeaderControl::set_paused(bool paused, Done done) {
+  store::SetPauseCommand command;
+  command.set_paused(paused);
+  propose_void(state::make_command(state::Kind::SetPause, command), std::move(done));
+}
+
+// ---- Runs
+
+void LeaderControl::run_job(std::string name, state::RunOptions options,
+                            std::function<void(Result<std::int64_t>)> done) {
+  read_job(name, [this, name, options, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
+    if (!job || !*job) {
+      done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
+      return;
+    }
+    store::ManualRunCommand command;
+    command.set_name(name);
+    command.set_group(services_.groups.next());
+    for (const std::string& node : services_.runner.nodes.select((*job)->tags)) command.add_targets(node);
+    command.set_respect_concurrency(options.respect_concurrency);
+    set_time(command.mutable_now(), services_.runner.clock.wall());
+    const std::pair<std::uint64_t, std::int64_t> run((*job)->uid, command.group());
+    propose(state::make_command(state::Kind::ManualRun, command),
+            [this, run, options, done = std::move(done)](const Result<raft::Outcome>& outcome) {
+              if (!outcome) {
+                done(fail(outcome.error()));
+              } else if (outcome->code != ErrorCode::Ok) {
+                done(fail(outcome->code, outcome->message));
+              } else if (options.wait) {
+                waiting_.emplace(run, [done, run] { done(run.second); });
+              } else {
+                done(run.second);
+              }
+            });
+  });
+}
+
+void LeaderControl::on_change(const state::AttemptFinished& change) {
+  if (!change.run_complete || waiting_.empty()) return;
+  const auto [first, last] = waiting_.equal_range({change.uid, change.execution.group});
+  std::vector<std::function<void()>> answers;
+  for (auto it = first; it != last; ++it) answers.push_back(std::move(it->second));
+  waiting_.erase(first, last);
+  for (const auto& answer : answers) answer();
+}
+
+void LeaderControl::on_change(const state::JobDeleted& change) {
+  if (waiting_.empty()) return;
+  const auto first = waiting_.lower_bound({change.uid, INT64_MIN});
+  const auto last = waiting_.upper_bound({change.uid, INT64_MAX});
+  std::vector<std::function<void()>> answers;
+  for (auto it = first; it != last; ++it) answers.push_back(std::move(it->second));
+  waiting_.erase(first, last);
+  for (const auto& answer : answers) answer();
+}
+
+}  // namespace dkron::agent

@@ -1,0 +1,70 @@
+// LeaderControl: what clients ask of the cluster, turned into proposals (implements state::Control).
+//
+// What depends on clocks, zones, chance or this node is decided here and written into the command
+// (activations, targets, group ids); the state machine decides the rest. A command whose outcome is
+// unknown is proposed again under the same request id until kAgainFor has passed. Main loop's thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "executor/executor.h"
+#include "runner/services.h"
+#include "state/control.h"
+
+namespace dkron::agent {
+
+class LeaderControl final : public state::Control {
+ public:
+  static constexpr Duration kAgainFor = seconds(10);
+  static constexpr Duration kAgainPause = milliseconds(100);
+
+  struct Services {
+    runner::Services runner;
+    runner::GroupIds& groups;
+    std::map<std::string, executor::Executor*> executors;
+    std::function<bool()> is_leader;       // Has taken office.
+    std::function<std::string()> leader_name;
+  };
+  explicit LeaderControl(Services services) : services_(std::move(services)) {}
+
+  void set_job(model::Job job, state::SetJobOptions options, state::Done done) override;
+  void delete_job(std::string name, state::Done done) override;
+  void toggle_job(std::string name, state::ToggleWish wish, state::Done done) override;
+  void delete_executions(std::string name, state::Done done) override;
+  void set_paused(bool paused, state::Done done) override;
+  void run_job(std::string name, state::RunOptions options,
+               std::function<void(Result<std::int64_t>)> done) override;
+  bool is_leader() const override { return services_.is_leader(); }
+  std::string leader_name() const override { return services_.leader_name(); }
+
+  // No more commands are taken: the server is going down. Those under way are answered.
+  void refuse_new() { is_stopping_ = true; }
+
+  // From the Changes: ends the waiting of run_job with `wait`.
+  void on_change(const state::AttemptFinished& change);
+  void on_change(const state::JobDeleted& change);
+
+ private:
+  using OnOutcome = std::function<void(Result<raft::Outcome>)>;
+  using OnJob = std::function<void(Result<std::optional<model::Job>>)>;
+
+  Result<void> admit() const;
+  Result<void> validate(const model::Job& job) const;
+  void propose_job(const model::Job& job, const state::SetJobOptions& options, state::Done done);
+  void read_job(const std::string& name, OnJob callback);
+  void propose(raft::Command command, OnOutcome callback);
+  struct Pending;
+  void propose_pending(const std::shared_ptr<Pending>& pending);
+  void propose_void(raft::Command command, state::Done done);
+
+  Services services_;
+  bool is_stopping_ = false;
+  std::multimap<std::pair<std::uint64_t, std::int64_t>, std::function<void()>> waiting_;  // By uid and group.
+};
+
+}  // namespace dkron::agent

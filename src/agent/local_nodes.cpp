@@ -1,0 +1,106 @@
+#include "agent/local_nodes.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "model/rows.h"
+#include "runner/runner.h"
+#include "state/commands.h"
+
+namespace dkron::agent {
+
+using model::set_time;
+
+Result<std::unique_ptr<LocalNodes>> LocalNodes::open(Options options) {
+  std::unique_ptr<LocalNodes> nodes(new LocalNodes(std::move(options)));
+  LocalNodes* self = nodes.get();
+  node::NodeRuns::Callbacks callbacks;
+  callbacks.on_started = [self](const node::RunKey& key, Instant at) { self->on_started(key, at); };
+  callbacks.on_finished = [self](const node::RunKey& key, model::Execution execution) {
+    self->on_finished(key, std::move(execution));
+  };
+  auto runs = node::NodeRuns::open(self->options_.environment, std::move(callbacks));
+  if (!runs) return fail(runs.error());
+  self->runs_ = std::move(*runs);
+  self->again_timer_ = self->options_.environment.loop.make_timer();
+  return nodes;
+}
+
+void LocalNodes::resume() { runs_->resume(); }
+
+// The rule of spec engine 5.3 for one candidate.
+std::vector<std::string> LocalNodes::select(const std::optional<model::StringMap>& tags) {
+  if (tags) {
+    for (const auto& [key, value] : *tags) {
+      const auto filter = model::parse_tag_filter(value);
+      const auto own = options_.tags.find(key);
+      if (!filter || own == options_.tags.end() || own->second != filter->value) return {};
+      if (filter->count && *filter->count == 0) return {};
+    }
+  }
+  return {options_.environment.node_name};
+}
+
+void LocalNodes::dispatch(const state::AttemptOpened& attempt) {
+  node::RunOrder order;
+  order.key = {attempt.job->uid, attempt.group, attempt.attempt};
+  order.job_name = attempt.job->name;
+  order.executor = attempt.job->executor;
+  if (attempt.job->executor_config) order.config = *attempt.job->executor_config;
+  order.fence = attempt.fence;
+  order.scheduled_at = attempt.scheduled_at;
+  runs_->start(std::move(order));
+}
+
+void LocalNodes::on_started(const node::RunKey& key, Instant started_at) {
+  store::StartedCommand command;
+  command.set_uid(key.uid);
+  command.set_group(key.group);
+  command.set_node(options_.environment.node_name);
+  command.set_attempt(key.attempt);
+  set_time(command.mutable_started_at(), started_at);
+  // A start that is not recorded is only not shown; the result tells it again.
+  options_.propose({state::make_command(state::Kind::Started, command)},
+                   [](const Result<std::vector<raft::Outcome>>&) {}, true);
+}
+
+void LocalNodes::on_finished(const node::RunKey& key, model::Execution execution) {
+  store::DoneCommand command;
+  command.set_uid(key.uid);
+  command.set_group(key.group);
+  command.set_node(options_.environment.node_name);
+  command.set_attempt(key.attempt);
+  set_time(command.mutable_started_at(), execution.started_at);
+  set_time(command.mutable_finished_at(), execution.finished_at);
+  command.set_success(execution.success);
+  command.set_lost(execution.lost);
+  command.set_output(std::move(execution.output));
+  command.set_output_bytes(execution.output_bytes);
+  command.set_output_truncated(execution.output_truncated);
+  command.set_retry_delay_ns(runner::Runner::retry_delay(key.attempt).count());
+  set_time(command.mutable_now(), options_.environment.clock.wall());
+  options_.propose(
+      {state::make_command(state::Kind::Done, command)},
+      [this, key](const Result<std::vector<raft::Outcome>>& outcomes) {
+        if (!outcomes) {
+          propose_again_later();
+          return;
+        }
+        const raft::Outcome& outcome = outcomes->front();
+        if (outcome.code != ErrorCode::Ok) log::warning(outcome.message);
+        runs_->acknowledge(key);
+      },
+      true);
+  options_.on_room();
+}
+
+void LocalNodes::propose_again_later() {
+  if (again_armed_) return;
+  again_armed_ = true;
+  again_timer_->start(kAgain, [this] {
+    again_armed_ = false;
+    runs_->redeliver();
+  });
+}
+
+}  // namespace dkron::agent

@@ -1,0 +1,99 @@
+#include "agent/office.h"
+
+#include "base/log.h"
+#include "state/commands.h"
+
+namespace dkron::agent {
+namespace {
+
+constexpr Duration kAgain = milliseconds(500);
+
+}  // namespace
+
+void Office::on_role_change() {
+  const bool leads = services_.raft.status().role == raft::Status::Role::Leader;
+  if (leads == is_leader_) return;
+  is_leader_ = leads;
+  ++tenure_;
+  if (leads) {
+    take();
+  } else {
+    lose();
+  }
+}
+
+void Office::take() {
+  services_.raft.barrier([this, tenure = tenure_](const Result<void>& reached) {
+    if (tenure != tenure_) return;
+    if (!reached) {
+      try_again_later("dkron: failed to wait for barrier", reached.error());
+      return;
+    }
+    initialise_cluster();
+    read_open_work();
+  });
+}
+
+// The first leader of a cluster writes its id into the state; later ones find it there.
+void Office::initialise_cluster() {
+  store::InitClusterCommand command;
+  command.set_cluster_id(services_.raft.identity().cluster_id);
+  services_.runner.propose({state::make_command(state::Kind::InitCluster, command)},
+                           [](const Result<std::vector<raft::Outcome>>& outcomes) {
+                             if (!outcomes) log::warning("dkron: the cluster id was not recorded",
+                                                         {{"error", outcomes.error()}});
+                           },
+                           false);
+}
+
+void Office::read_open_work() {
+  const bool accepted = services_.runner.workers.try_post(
+      [this, tenure = tenure_, &store = services_.runner.store, post = services_.runner.loop.poster()] {
+        auto work = state::list_open_work(*store.snapshot());
+        post([this, tenure, work = std::move(work)] {
+          if (tenure == tenure_) enter(work);
+        });
+      });
+  if (!accepted) {
+    try_again_later("dkron: failed to establish leadership", Error{ErrorCode::Overloaded, "the workers are busy"});
+  }
+}
+
+void Office::enter(const Result<state::OpenWork>& work) {
+  if (!work) {
+    try_again_later("dkron: failed to establish leadership", work.error());
+    return;
+  }
+  is_held_ = true;
+  log::info("dkron: cluster leadership acquired");
+  services_.runs.start(*work);
+  if (may_launch_) {
+    log::info("agent: Starting scheduler", {{"jobs", services_.runner.index.size()},
+                                            {"open_runs", work->groups.size()}});
+    services_.launcher.start();
+  }
+  services_.on_taken();
+}
+
+void Office::lose() {
+  if (!is_held_) return;
+  is_held_ = false;
+  services_.launcher.stop();
+  services_.runs.stop();
+  log::info("dkron: cluster leadership lost");
+}
+
+void Office::stop_launching() {
+  may_launch_ = false;
+  services_.launcher.stop();
+}
+
+void Office::try_again_later(const char* step, const Error& error) {
+  log::error(step, {{"error", error}});
+  again_timer_ = services_.runner.loop.make_timer();
+  again_timer_->start(kAgain, [this, tenure = tenure_] {
+    if (tenure == tenure_) take();
+  });
+}
+
+}  // namespace dkron::agent

@@ -1,0 +1,49 @@
+// Office: what a server does because it leads, from winning leadership to losing it.
+//
+// Takes office in steps: a barrier (everything committed before is applied here), then the open work is
+// read from the store, then scheduler and runner start. Nothing of the former leader's memory is needed.
+// Until the last step the server refuses what only a leader may do. Main loop's thread.
+#pragma once
+
+#include <functional>
+
+#include "raft/node.h"
+#include "runner/launcher.h"
+#include "runner/runner.h"
+
+namespace dkron::agent {
+
+class Office {
+ public:
+  struct Services {
+    raft::Node& raft;
+    runner::Services runner;
+    runner::Launcher& launcher;
+    runner::Runner& runs;
+    std::function<void()> on_taken;  // E.g. results of this node may be proposed now.
+  };
+  explicit Office(Services services) : services_(std::move(services)) {}
+
+  // Looks at the raft role and acts; to be called after each change of it.
+  void on_role_change();
+  // No new runs from now on; results of those under way are still recorded.
+  void stop_launching();
+  bool is_held() const { return is_held_; }
+
+ private:
+  void take();
+  void initialise_cluster();
+  void read_open_work();
+  void enter(const Result<state::OpenWork>& work);
+  void lose();
+  void try_again_later(const char* step, const Error& error);
+
+  Services services_;
+  bool is_leader_ = false;
+  bool is_held_ = false;
+  bool may_launch_ = true;
+  std::uint64_t tenure_ = 0;  // Tells callbacks of an earlier leadership.
+  std::unique_ptr<net::Timer> again_timer_;
+};
+
+}  // namespace dkron::agent

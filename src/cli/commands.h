@@ -1,0 +1,13 @@
+// The commands of the program, one file each.
+#pragma once
+
+#include "cli/command.h"
+
+namespace dkron::cli {
+
+Command agent_command(std::vector<std::string> command_line);
+Command job_command();
+Command keygen_command();
+Command version_command();
+
+}  // namespace dkron::cli
