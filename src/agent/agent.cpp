@@ -4,8 +4,8 @@
 #include <cstdlib>
 
 #include "agent/server.h"
+#include "base/base64.h"
 #include "base/log.h"
-#include "config/address.h"
 
 namespace dkron::agent {
 namespace {
@@ -22,6 +22,12 @@ Result<void> check(const config::Config& config) {
   }
   if (config.profile != "lan" && config.profile != "wan" && config.profile != "local") {
     return invalid("agent: Can not setup serf, unknown profile: " + config.profile);
+  }
+  if (config.encrypt.empty()) return {};
+  const auto key = from_base64(config.encrypt);
+  if (!key) return invalid("agent: Can not setup serf, invalid encryption key: " + key.error().message);
+  if (key->size() != 16 && key->size() != 24 && key->size() != 32) {
+    return invalid("agent: Can not setup serf, invalid encryption key: key size must be 16, 24 or 32 bytes");
   }
   return {};
 }

@@ -55,6 +55,10 @@ class Applier {
 
   // apply_done.cpp
   Result<Outcome> done(const store::DoneCommand& command);
+  Result<store::Execution> store_result(const store::DoneCommand& command, const std::string& job_name,
+                                        const store::OpenGroup* group, store::JobState* state);
+  Result<void> record_without_node(const store::LaunchCommand& launch,
+                                   const store::JobDefinition& definition, store::JobState* state);
   Result<Outcome> late_result(const store::DoneCommand& command, const store::JobDefinition& definition,
                               store::JobState* state);
   Result<void> count_result(const store::DoneCommand& command, store::JobState* state);

@@ -66,15 +66,8 @@ Result<raft::Outcome> Applier::done(const store::DoneCommand& command) {
   }
   if (target == nullptr) return late_result(command, definition, &state);
 
-  const store::Execution row = execution_row(command, definition.name(), &**group);
-  put(keys::execution(command.uid(), command.group(), command.node(), command.attempt()), row);
-  if (!command.output().empty()) {
-    batch_.put(keys::output(command.uid(), command.group(), command.node(), command.attempt()),
-               command.output());
-  }
-  state.set_execution_count(state.execution_count() + 1);
-  if (auto counted = count_result(command, &state); !counted) return fail(counted.error());
-
+  auto row = store_result(command, definition.name(), &**group, &state);
+  if (!row) return fail(row.error());
   target->set_success(command.success());
   if (command.has_started_at()) *target->mutable_started_at() = command.started_at();
   const bool retries = !command.success() && command.attempt() <= definition.retries();
@@ -87,7 +80,7 @@ Result<raft::Outcome> Applier::done(const store::DoneCommand& command) {
     target->set_phase(store::Target::FINAL);
   }
   const bool complete = is_complete(**group);
-  changes_.push_back(AttemptFinished{command.uid(), model::to_execution(row, {}), complete});
+  changes_.push_back(AttemptFinished{command.uid(), model::to_execution(*row, {}), complete});
   if (!complete) put(group_key, **group);
   if (auto trimmed = trim_executions(definition, &state); !trimmed) return fail(trimmed.error());
   if (complete) {
@@ -96,6 +89,39 @@ Result<raft::Outcome> Applier::done(const store::DoneCommand& command) {
     put_state(definition, &state);
   }
   return Outcome{};
+}
+
+Result<store::Execution> Applier::store_result(const store::DoneCommand& command, const std::string& job_name,
+                                               const store::OpenGroup* group, store::JobState* state) {
+  store::Execution row = execution_row(command, job_name, group);
+  put(keys::execution(command.uid(), command.group(), command.node(), command.attempt()), row);
+  if (!command.output().empty()) {
+    batch_.put(keys::output(command.uid(), command.group(), command.node(), command.attempt()),
+               command.output());
+  }
+  state->set_execution_count(state->execution_count() + 1);
+  if (auto counted = count_result(command, state); !counted) return fail(counted.error());
+  return row;
+}
+
+// A due instant for which no node matched: a failed execution without node, so that people see it where
+// they look (spec engine 5.2). Its id is made of the zero time and no name.
+Result<void> Applier::record_without_node(const store::LaunchCommand& launch,
+                                          const store::JobDefinition& definition, store::JobState* state) {
+  store::DoneCommand done;
+  done.set_uid(definition.uid());
+  done.set_group(launch.group());
+  done.set_attempt(1);
+  *done.mutable_finished_at() = launch.now();
+  done.set_output("no target nodes found to run job " + definition.name());
+  done.set_output_bytes(done.output().size());
+  store::OpenGroup group;
+  *group.mutable_scheduled_at() = launch.instant();
+  auto row = store_result(done, definition.name(), &group, state);
+  if (!row) return fail(row.error());
+  state->set_status("failed");
+  changes_.push_back(AttemptFinished{definition.uid(), model::to_execution(*row, {}), true});
+  return trim_executions(definition, state);
 }
 
 // A result for an attempt that is not open: a repetition (nothing to do), or the real result of one

@@ -89,6 +89,9 @@ Result<raft::Outcome> Applier::launch(const store::LaunchCommand& command) {
       if (!holder) return fail(holder.error());
       row.set_blocked_by(*holder);
     }
+    if (reason == LedgerRow::NO_TARGET) {
+      if (auto recorded = record_without_node(command, definition, &state); !recorded) return fail(recorded.error());
+    }
     changes_.push_back(InstantsSkipped{state.uid(), definition.name(), reason, 1});
   }
   if (auto added = add_ledger_row(&state, row); !added) return fail(added.error());

@@ -1,0 +1,171 @@
+"""The life of the process: start, stop, reload, and what a start refuses."""
+
+import os
+import signal
+import unittest
+
+from harness import BINARY, ServerTest, eventually, run_dkron
+
+
+class Life(ServerTest):
+    def test_sigterm_waits_for_runs_and_exits_with_0(self):
+        s = self.server().start()
+        fifo = s.directory / "fifo"
+        os.mkfifo(fifo)
+        s.set_job("long", f"cat {fifo}")
+        s.run("long", wait=False)
+        eventually(lambda: s.get("/v1/busy"), "the run is under way")
+        s.signal(signal.SIGTERM)
+        s.wait_log("Waiting for jobs to finish")
+        self.assertEqual(s.call("POST", "/v1/jobs/long/run").status, 503)
+        with open(fifo, "w") as out:
+            out.write("end")
+        self.assertEqual(s.wait_exit(), 0)
+        self.assertIn("No jobs left. Exiting.", s.log())
+        s.start()
+        self.assertTrue(s.finished("long")[0]["success"])
+
+    def test_the_drain_limit_leaves_runs_to_the_next_start(self):
+        s = self.server(arguments=["--drain-timeout=300ms"]).start()
+        fifo = s.directory / "fifo"
+        os.mkfifo(fifo)
+        s.set_job("longer", f"cat {fifo}")
+        s.run("longer", wait=False)
+        eventually(lambda: s.get("/v1/busy"), "the run is under way")
+        self.assertEqual(s.stop(), 0)
+        s.start()
+        s.wait_log("watching a run that outlived the agent")
+        with open(fifo, "w") as out:
+            out.write("end")
+        s.wait_finished("longer")
+
+    def test_a_second_signal_exits_at_once_with_1(self):
+        s = self.server().start()
+        fifo = s.directory / "fifo"
+        os.mkfifo(fifo)
+        s.set_job("stuck", f"cat {fifo}")
+        s.run("stuck", wait=False)
+        eventually(lambda: s.get("/v1/busy"), "the run is under way")
+        s.signal(signal.SIGINT)
+        s.wait_log("Waiting for jobs to finish")
+        s.signal(signal.SIGINT)
+        self.assertEqual(s.wait_exit(), 1)
+        with open(fifo, "w") as out:
+            out.write("end")
+
+    def test_sighup_reloads_tags_and_level_and_keeps_the_old_on_error(self):
+        s = self.server(arguments=["--config=dkron.yml"])
+        file = s.directory / "dkron.yml"
+        file.write_text("tags:\n  rack: a\n")
+        s.start()
+        self.assertEqual(s.get("/v1/members")[0]["Tags"]["rack"], "a")
+        file.write_text("tags:\n  rack: b\n")
+        s.signal(signal.SIGHUP)
+        eventually(lambda: s.get("/v1/members")[0]["Tags"].get("rack") == "b", "the new tag")
+        file.write_text("tags:\n\t- broken\n")
+        s.signal(signal.SIGHUP)
+        s.wait_log("the configuration is kept")
+        self.assertEqual(s.get("/v1/members")[0]["Tags"]["rack"], "b")
+
+    def test_a_second_process_on_the_same_data_is_refused(self):
+        s = self.server().start()
+        other = self.server(directory=s.directory).launch()
+        self.assertEqual(other.wait_exit(), 1)
+        self.assertIn("cannot be used", "\n".join(other.lines))
+
+    def test_another_node_name_is_refused_with_both_names(self):
+        s = self.server().start()
+        self.assertEqual(s.stop(), 0)
+        other = self.server(directory=s.directory, name="node2").launch()
+        self.assertEqual(other.wait_exit(), 1)
+        text = "\n".join(other.lines)
+        self.assertIn("node1", text)
+        self.assertIn("node2", text)
+
+    def test_an_http_port_in_use_is_fatal(self):
+        s = self.server().start()
+        port = s.address.rsplit(":", 1)[1]
+        other = self.server(arguments=[f"--http-addr=127.0.0.1:{port}"]).launch()
+        self.assertEqual(other.wait_exit(), 1)
+        self.assertIn("address already in use", "\n".join(other.lines))
+
+    def test_errors_of_the_settings_end_the_start(self):
+        for arguments, text in [
+            (["--bind-addr=999.1.1.1:1"], "invalid bind address: lookup 999.1.1.1: no such host"),
+            (["--profile=moon"], "unknown profile: moon"),
+            (["--raft-multiplier=11"], "raft-multiplier cannot be 11"),
+            (["--retry-interval=soon"], "retry-interval"),
+            (["--mail-host=mail"], "'mail-host' is not available yet"),
+            (["--encrypt=xyz"], "invalid encryption key: illegal base64 data at input byte 0"),
+            (["--data-dir=/dev/null/x"], "/dev/null"),
+            (["--config=missing.yml"], "missing.yml"),
+        ]:
+            s = self.server(arguments=arguments).launch()
+            self.assertEqual(s.wait_exit(), 1, arguments)
+            self.assertIn(text, "\n".join(s.lines), arguments)
+
+    def test_the_log_can_be_json(self):
+        import json
+        s = self.server(environment={"DKRON_LOG_FORMAT": "json"}).launch()
+        s.wait_log("cluster leadership acquired")
+        for line in list(s.lines):
+            self.assertEqual(json.loads(line)["node"], "node1")
+        self.assertEqual(s.stop(), 0)
+
+    def test_metrics_are_served_when_asked_for(self):
+        s = self.server(arguments=["--enable-prometheus"]).start()
+        s.set_job("counted", schedule="* * * * * *")
+        s.wait_finished("counted", 1)
+        text = s.call("GET", "/metrics").text
+        self.assertIn('dkron_job_executions_succeeded_total{job_name="counted"}', text)
+        self.assertIn("dkron_is_leader 1", text)
+        self.assertIn('dkron_instants_without_run_total{reason="overload"} 0', text)
+        self.assertIn("process_resident_memory_bytes", text)
+
+
+class Commands(ServerTest):
+    def test_help_and_errors_of_the_command_line(self):
+        self.assertEqual(run_dkron().returncode, 0)
+        self.assertIn("Available Commands:", run_dkron("--help").stdout)
+        result = run_dkron("agnt")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn('unknown command "agnt" for "dkron"\n\nDid you mean this?\n\tagent\n', result.stderr)
+        result = run_dkron("agent", "--nope")
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stdout, "")
+        self.assertIn("Error: unknown flag: --nope\nUsage:\n  dkron agent [flags]\n", result.stderr)
+        self.assertEqual(run_dkron("job", "get").returncode, 1)
+
+    def test_keygen_prints_a_new_key_each_time(self):
+        import base64
+        keys = [run_dkron("keygen").stdout for _ in range(2)]
+        self.assertNotEqual(*keys)
+        self.assertEqual(len(base64.b64decode(keys[0].strip(), validate=True)), 16)
+
+    def test_version_has_its_four_lines(self):
+        self.assertRegex(run_dkron("version").stdout,
+                         r"\AName: Dkron\nVersion: \S+\nCodename: .+\nAgent Protocol: 5 \(Understands back to: 2\)\n\Z")
+
+    def test_jobs_from_the_command_line(self):
+        s = self.server().start()
+        address = {"DKRON_API_ADDR": s.address}
+        job = '[{"name":"cli1","schedule":"@manually","executor":"shell","executor_config":{"command":"echo hi"}}]'
+        self.assertEqual(run_dkron("job", "apply", "-", environment=address, stdin=job).stdout, "job cli1 applied\n")
+        listed = run_dkron("job", "list", environment=address).stdout.splitlines()
+        self.assertEqual(listed[0].split(), ["NAME", "SCHEDULE", "STATUS", "NEXT", "OK", "FAILED"])
+        self.assertEqual(listed[1].split()[:2], ["cli1", "@manually"])
+        self.assertEqual(run_dkron("job", "run", "cli1", "--wait", environment=address).stdout, "job cli1: success\n")
+        shown = run_dkron("job", "executions", "cli1", "--output", environment=address).stdout
+        self.assertIn("success", shown)
+        self.assertIn("hi", shown)
+        self.assertIn('"name": "cli1"', run_dkron("job", "get", "cli1", "--api-addr", s.address).stdout)
+        as_json = run_dkron("job", "list", "--format", "json", environment=address).stdout
+        self.assertIn('"name":"cli1"', as_json)
+        self.assertEqual(run_dkron("job", "delete", "cli1", environment=address).returncode, 0)
+        failed = run_dkron("job", "get", "cli1", environment=address)
+        self.assertEqual(failed.returncode, 1)
+        self.assertIn("cli1", failed.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
