@@ -33,7 +33,7 @@ struct LeaderControl::Pending {
   raft::Command command;
   OnOutcome callback;
   Duration give_up_at{0};  // Monotonic.
-  std::unique_ptr<net::Timer> timer;
+  std::unique_ptr<Timer> timer;
 };
 
 void LeaderControl::propose(raft::Command command, OnOutcome callback) {

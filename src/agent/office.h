@@ -43,7 +43,7 @@ class Office {
   bool is_held_ = false;
   bool may_launch_ = true;
   std::uint64_t tenure_ = 0;  // Tells callbacks of an earlier leadership.
-  std::unique_ptr<net::Timer> again_timer_;
+  std::unique_ptr<Timer> again_timer_;
 };
 
 }  // namespace dkron::agent

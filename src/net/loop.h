@@ -9,8 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "base/executor.h"
-#include "base/time.h"
+#include "base/task_loop.h"
 
 namespace boost::asio {
 class io_context;
@@ -18,30 +17,23 @@ class io_context;
 
 namespace dkron::net {
 
-class Timer {
- public:
-  virtual ~Timer() = default;  // Cancels.
-  // Calls back once after `delay`; a second call replaces the first. The callback is never run from
-  // inside start().
-  virtual void start(Duration delay, Task callback) = 0;
-  virtual void cancel() = 0;
-};
+using dkron::Timer;
 
-class Loop {
+class Loop final : public TaskLoop {
  public:
   Loop();
-  ~Loop();
+  ~Loop() override;
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
   void run();   // Until stop().
   void stop();  // Thread-safe.
 
-  void post(Task task);  // Thread-safe.
-  Post poster();         // A Post that runs tasks here.
+  void post(Task task) override;
+  Post poster() override;
   bool is_loop_thread() const;
 
-  std::unique_ptr<Timer> make_timer();
+  std::unique_ptr<Timer> make_timer() override;
 
   // Calls back with the signal's number each time one of `signals` arrives, until the Loop ends.
   void on_signals(std::vector<int> signals, std::function<void(int)> callback);

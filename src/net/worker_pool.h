@@ -8,17 +8,17 @@
 #include <cstddef>
 #include <memory>
 
-#include "base/executor.h"
+#include "base/task_loop.h"
 
 namespace dkron::net {
 
-class WorkerPool {
+class WorkerPool final : public Workers {
  public:
   static constexpr std::size_t kQueueLimit = 65'536;
 
   explicit WorkerPool(std::size_t threads);
-  ~WorkerPool();
-  bool try_post(Task task);
+  ~WorkerPool() override;
+  bool try_post(Task task) override;
 
  private:
   struct Impl;

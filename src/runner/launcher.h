@@ -78,7 +78,7 @@ class Launcher {
   double replay_tokens_ = kReplaysPerSecond;
   Duration replay_filled_at_{0};
   bool overload_logged_ = false;
-  std::unique_ptr<net::Timer> retry_timer_;
+  std::unique_ptr<Timer> retry_timer_;
 };
 
 // Reads and parses jobs; worker threads. Jobs that are gone or do not parse are left out (logged).

@@ -133,7 +133,7 @@ void Runner::propose_child(const store::FollowUp& follow_up, const std::string& 
         store::FollowUp rest = follow_up;
         rest.clear_children();
         rest.add_children(child);
-        auto timer = std::make_shared<std::unique_ptr<net::Timer>>(services_.loop.make_timer());
+        auto timer = std::make_shared<std::unique_ptr<Timer>>(services_.loop.make_timer());
         (*timer)->start(kAgain, [this, rest, timer] {
           if (running_) start_children(rest);
         });

@@ -51,7 +51,7 @@ class Runner {
   GroupIds& groups_;
   bool running_ = false;
   std::multimap<Instant, Retry> retries_;
-  std::unique_ptr<net::Timer> retry_timer_;
+  std::unique_ptr<Timer> retry_timer_;
 };
 
 }  // namespace dkron::runner

@@ -10,9 +10,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/task_loop.h"
 #include "model/job.h"
-#include "net/loop.h"
-#include "net/worker_pool.h"
 #include "raft/node.h"
 #include "state/changes.h"
 #include "state/job_index.h"
@@ -41,9 +40,9 @@ struct Counters {
 };
 
 struct Services {
-  net::Loop& loop;
+  TaskLoop& loop;
   const Clock& clock;
-  net::WorkerPool& workers;
+  Workers& workers;
   store::Store& store;
   const state::JobIndex& index;
   Nodes& nodes;

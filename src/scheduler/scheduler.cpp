@@ -6,7 +6,7 @@
 
 namespace dkron::scheduler {
 
-Scheduler::Scheduler(net::Loop& loop, const Clock& clock, Callbacks callbacks)
+Scheduler::Scheduler(TaskLoop& loop, const Clock& clock, Callbacks callbacks)
     : clock_(clock), callbacks_(std::move(callbacks)), timer_(loop.make_timer()) {}
 
 void Scheduler::start() {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "net/loop.h"
+#include "base/task_loop.h"
 
 namespace dkron::scheduler {
 
@@ -36,7 +36,7 @@ class Scheduler {
     std::function<void()> on_clock_back;
   };
 
-  Scheduler(net::Loop& loop, const Clock& clock, Callbacks callbacks);
+  Scheduler(TaskLoop& loop, const Clock& clock, Callbacks callbacks);
 
   void start();
   void stop();  // Keeps the heap; nothing becomes due until start().
@@ -66,7 +66,7 @@ class Scheduler {
 
   const Clock& clock_;
   Callbacks callbacks_;
-  std::unique_ptr<net::Timer> timer_;
+  std::unique_ptr<Timer> timer_;
   bool running_ = false;
   Duration wake_at_{0};    // Monotonic time the timer was set to.
   Instant newest_wall_;    // Highest wall time seen.
