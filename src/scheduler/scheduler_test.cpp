@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "net/loop.h"
+
 namespace dkron::scheduler {
 namespace {
 

@@ -1,0 +1,44 @@
+// ServerProcess: a dkron server of its own for one measurement, with its data in a temporary directory.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace dkron::bench {
+
+class ServerProcess {
+ public:
+  // Starts `binary` and waits until it leads. Ends the program with a message when it does not.
+  explicit ServerProcess(std::string binary, std::vector<std::string> arguments = {});
+  ~ServerProcess();  // Ends it and removes the data.
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  // Ends it in an orderly way and starts it again on the same data; seconds until it leads.
+  double restart();
+  double resident_mb() const;
+  double cpu_seconds() const;
+  const std::filesystem::path& directory() const { return directory_; }
+
+ private:
+  void start();
+  void stop();
+
+  std::string binary_;
+  std::vector<std::string> arguments_;
+  std::filesystem::path directory_;
+  pid_t pid_ = 0;
+  int log_fd_ = -1;
+  std::uint16_t port_ = 0;
+};
+
+// Processes per second that this machine starts with posix_spawn, an output pipe and a pidfd each, `at_once`
+// of them at a time: the limit that no scheduler of /bin/true can beat here.
+double raw_spawn_rate(int count, int at_once);
+
+}  // namespace dkron::bench
