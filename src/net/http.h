@@ -19,6 +19,7 @@ std::string_view to_string(Method method);
 
 // Header names compare without regard to case; order is kept.
 using Headers = std::vector<std::pair<std::string, std::string>>;
+bool is_same_header(std::string_view a, std::string_view b);
 // The first value of that name, or an empty view.
 std::string_view find_header(const Headers& headers, std::string_view name);
 
@@ -32,13 +33,13 @@ struct QueryParameter {
 
 struct Request {
   Method method = Method::Get;
-  std::string method_text;   // As sent, for `Other`.
-  std::string target;        // As sent: "/v1/jobs/a%20b?pretty".
-  std::string path;          // Raw path, not decoded: "/v1/jobs/a%20b".
+  std::string method_text;  // As sent, for `Other`.
+  std::string target;       // As sent: "/v1/jobs/a%20b?pretty".
+  std::string path;         // Raw path, not decoded: "/v1/jobs/a%20b".
   std::vector<QueryParameter> query;
   Headers headers;
   std::string body;
-  std::string remote;        // "127.0.0.1:51234"
+  std::string remote;  // "127.0.0.1:51234"
 
   const QueryParameter* find_query(std::string_view name) const;  // The first one, or null.
 };
@@ -48,10 +49,13 @@ using SharedBody = std::shared_ptr<const std::string>;
 
 struct Response {
   int status = 200;
-  Headers headers;           // Content-Length, Connection and Date are the server's.
-  std::string body;          // Sent when shared_body is null.
+  Headers headers;   // Content-Length, Connection and Date are the server's.
+  std::string body;  // Sent when shared_body is null.
   SharedBody shared_body;
 };
+
+// The parameters of a raw query ("a=1&b") by the rules of QueryParameter, in their order.
+std::vector<QueryParameter> parse_query(std::string_view raw);
 
 // Percent-decodes one path segment. False when an escape is malformed.
 bool decode_segment(std::string_view raw, std::string* decoded);

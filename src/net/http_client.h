@@ -22,7 +22,7 @@ struct FetchOptions {
   std::string body;
   Duration timeout = seconds(30);  // 0 = none
   std::size_t body_limit_bytes = 16 * 1024 * 1024;
-  bool keep_tail = false;          // Truncation keeps the last bytes instead of the first.
+  bool keep_tail = false;  // Truncation keeps the last bytes instead of the first.
   int redirect_limit = 10;
   const std::atomic<bool>* canceled = nullptr;  // Checked at least once a second.
 };

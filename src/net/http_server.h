@@ -4,7 +4,8 @@
 // HEAD answered by the GET handler's headers, `Expect: 100-continue`, chunked requests. Answers the
 // protocol's own errors itself: 400 malformed, 413 body too large, 431 headers too large, 408 too
 // slow; a handler is never called with a partial request. Owned by and living on the loop's thread;
-// stop() closes the listener at once and idle connections, lets requests under way end, then calls back.
+// stop() closes the listener at once and idle connections, lets requests under way end, then calls
+// back.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +20,15 @@
 namespace dkron::net {
 
 struct HttpServerOptions {
-  std::string host;                       // "" or "0.0.0.0" = any IPv4 and, where there is one, IPv6
-  std::uint16_t port = 8080;              // 0 = chosen by the kernel, see port()
+  std::string host;           // "" or "0.0.0.0" = any IPv4 and, where there is one, IPv6
+  std::uint16_t port = 8080;  // 0 = chosen by the kernel, see port()
   std::size_t header_limit_bytes = 64 * 1024;
   std::size_t body_limit_bytes = 64 * 1024 * 1024;  // Hard limit; routes have smaller ones.
   // The body limit for one request, asked when its headers are there. Null: body_limit_bytes.
   std::function<std::size_t(Method, std::string_view path)> body_limit;
   std::size_t connection_limit = 10'000;  // Above it new connections get 503 and are closed.
   Duration idle_timeout = seconds(120);
-  Duration request_timeout = seconds(30); // From the first byte of a request to its last.
+  Duration request_timeout = seconds(30);  // From the first byte of a request to its last.
 };
 
 class HttpServer {

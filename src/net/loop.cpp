@@ -72,12 +72,14 @@ class AsioWatch final : public Loop::Watch {
   }
   ~AsioWatch() override {
     state_->callback = nullptr;
-    state_->descriptor.release();  // The descriptor belongs to the caller; this also cancels the wait.
+    state_->descriptor
+        .release();  // The descriptor belongs to the caller; this also cancels the wait.
   }
 
  private:
   struct State {
-    State(asio::io_context& context, int fd, Task task) : descriptor(context, fd), callback(std::move(task)) {}
+    State(asio::io_context& context, int fd, Task task)
+        : descriptor(context, fd), callback(std::move(task)) {}
     asio::posix::stream_descriptor descriptor;
     Task callback;
   };
@@ -104,14 +106,18 @@ struct Loop::Impl {
 };
 
 Loop::Loop() : impl_(std::make_unique<Impl>()) {}
-Loop::~Loop() { *impl_->alive = false; }
+Loop::~Loop() {
+  *impl_->alive = false;
+}
 
 void Loop::run() {
   impl_->thread = std::this_thread::get_id();
   impl_->context.run();
 }
 
-void Loop::stop() { impl_->context.stop(); }
+void Loop::stop() {
+  impl_->context.stop();
+}
 
 void Loop::post(Task task) {
   asio::post(impl_->context, [task = std::move(task)] { run_watched(task); });
@@ -123,9 +129,13 @@ Post Loop::poster() {
   };
 }
 
-bool Loop::is_loop_thread() const { return impl_->thread.load() == std::this_thread::get_id(); }
+bool Loop::is_loop_thread() const {
+  return impl_->thread.load() == std::this_thread::get_id();
+}
 
-std::unique_ptr<Timer> Loop::make_timer() { return std::make_unique<AsioTimer>(impl_->context); }
+std::unique_ptr<Timer> Loop::make_timer() {
+  return std::make_unique<AsioTimer>(impl_->context);
+}
 
 void Loop::on_signals(std::vector<int> signals, std::function<void(int)> callback) {
   auto set = std::make_unique<asio::signal_set>(impl_->context);
@@ -138,6 +148,8 @@ std::unique_ptr<Loop::Watch> Loop::watch_readable(int fd, Task callback) {
   return std::make_unique<AsioWatch>(impl_->context, fd, std::move(callback));
 }
 
-asio::io_context& Loop::context() { return impl_->context; }
+asio::io_context& Loop::context() {
+  return impl_->context;
+}
 
 }  // namespace dkron::net

@@ -38,8 +38,8 @@ class Loop final : public TaskLoop {
   // Calls back with the signal's number each time one of `signals` arrives, until the Loop ends.
   void on_signals(std::vector<int> signals, std::function<void(int)> callback);
 
-  // Watches a descriptor for readability (a pidfd: the process ended). Calls back once on the loop's
-  // thread; the descriptor is not owned. Destroying the handle cancels.
+  // Watches a descriptor for readability (a pidfd: the process ended). Calls back once on the
+  // loop's thread; the descriptor is not owned. Destroying the handle cancels.
   class Watch {
    public:
     virtual ~Watch() = default;
