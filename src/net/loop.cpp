@@ -109,6 +109,7 @@ Loop::~Loop() { *impl_->alive = false; }
 void Loop::run() {
   impl_->thread = std::this_thread::get_id();
   impl_->context.run();
+  impl_->context.restart();
 }
 
 void Loop::stop() { impl_->context.stop(); }

@@ -34,7 +34,7 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  void run();   // Until stop().
+  void run();   // Until stop(); may be called again.
   void stop();  // Thread-safe.
 
   void post(Task task);  // Thread-safe.
