@@ -1,48 +1,23 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <fstream>
 
 #include "process/process.h"
+#include "process/test_support.h"
 
 namespace dkron::process {
 namespace {
 
-constexpr Duration kDeadline = seconds(20);
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "dkron_process_XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  const Path& path() const { return path_; }
-
- private:
-  Path path_;
-};
+using testing_support::TemporaryDirectory;
+using testing_support::wait_for_end;
 
 class ProcessTest : public testing::Test {
  protected:
-  // Runs the loop until `done` holds; the check is made after each `wake()`.
-  void run_until(const std::function<bool()>& done) {
-    is_late_ = false;
-    auto deadline = loop_.make_timer();
-    deadline->start(kDeadline, [this] {
-      is_late_ = true;
-      done_ = [] { return true; };
-      loop_.stop();
-    });
-    done_ = done;
-    while (!done_()) loop_.run();
-    ASSERT_FALSE(is_late_) << "nothing happened within the deadline";
-  }
+  void run_until(const std::function<bool()>& done) { testing_support::run_until(loop_, done); }
   void wake() { loop_.stop(); }
 
   Command command(std::vector<std::string> argv) {
@@ -53,10 +28,7 @@ class ProcessTest : public testing::Test {
     return c;
   }
   Path output_path() const { return directory_.path() / "output"; }
-  std::string output() const {
-    std::ifstream file(output_path(), std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
+  std::string output() const { return testing_support::content_of(output_path()); }
 
   struct End {
     std::string error;  // Of the start.
@@ -97,22 +69,12 @@ class ProcessTest : public testing::Test {
                                    }});
     run_until([&] { return child_ != nullptr; });
   }
-  // Waits for a process that is no child, or not watched.
-  static bool wait_for_end(pid_t pid) {
-    const UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!fd.is_open()) return true;
-    pollfd item{fd.get(), POLLIN, 0};
-    return ::poll(&item, 1, 20'000) == 1;
-  }
-
   TemporaryDirectory directory_;
   net::Loop loop_;
   std::unique_ptr<Spawner> spawner_ = std::make_unique<Spawner>(loop_);
   std::unique_ptr<Child> child_;
   ExitStatus status_;
   bool exited_ = false;
-  bool is_late_ = false;
-  std::function<bool()> done_;
 };
 
 TEST_F(ProcessTest, runs_a_program_to_its_end) {
