@@ -2,7 +2,7 @@
 //
 // An Executor lives on the main loop's thread and never blocks it. start() begins one run and returns
 // a handle; the handle's owner keeps it until `finished` was called. Output goes to the run's spool
-// file (opened with O_APPEND by the caller), never through memory, so that it survives this process.
+// file (the executor creates it, nobody but appends), never through memory, so that it survives this process.
 #pragma once
 
 #include <functional>

@@ -113,6 +113,7 @@ Loop::~Loop() {
 void Loop::run() {
   impl_->thread = std::this_thread::get_id();
   impl_->context.run();
+  impl_->context.restart();
 }
 
 void Loop::stop() {

@@ -26,7 +26,7 @@ class Loop final : public TaskLoop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  void run();   // Until stop().
+  void run();   // Until stop(); may be called again.
   void stop();  // Thread-safe.
 
   void post(Task task) override;
