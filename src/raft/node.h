@@ -55,7 +55,8 @@ class StateMachine {
   // Outcome per command. Called for every entry exactly once in order of index, except that entries
   // <= applied_index() are skipped by the Node after a restart. An Error stops the node (a command
   // kind that this version does not know, a disk that failed); it is never skipped.
-  virtual Result<std::vector<Outcome>> apply(std::uint64_t index, std::span<const CommandView> commands) = 0;
+  virtual Result<std::vector<Outcome>> apply(std::uint64_t index,
+                                             std::span<const CommandView> commands) = 0;
 
   // Runs on the raft thread right after apply() of the same entry: the moment to hand Changes to
   // other threads, before any propose() callback of that entry.
@@ -91,6 +92,10 @@ struct Options {
   std::string node_name;      // The raft id is derived from it (server_id()).
   std::string address;        // host:port told to peers
   bool bootstrap = false;     // Pristine directory only: become a group of one.
+  // Pristine directory only: found a group of these (we among them) instead of a group of one. Every
+  // member must be given the same list and the same `cluster_id`.
+  std::vector<Server> bootstrap_servers;
+  std::uint64_t cluster_id = 0;  // First start only; 0: a random one.
   int multiplier = 1;         // 1..10, scales the election timeout (500 ms) and heartbeat (100 ms).
   std::uint64_t snapshot_threshold_entries = 8192;
   std::uint64_t snapshot_threshold_bytes = 16 * 1024 * 1024;
@@ -137,7 +142,8 @@ class Node {
   // Replicates `commands` and calls back once with their Outcomes, in order. They travel in one entry
   // unless that exceeds kEntryLimitBytes; then in several, in order, and the callback waits for all.
   // Errors: Unavailable (not leader, closed, disk full: nothing was or will be applied),
-  // OutcomeUnknown (leadership lost while waiting), TooLarge (one command above the limit).
+  // OutcomeUnknown (leadership lost or node stopped while waiting), Overloaded (kQueueLimitBytes),
+  // TooLarge (one command above the limit).
   // `may_linger`: nobody waits for it; it may stay up to 10 ms to share an entry with others.
   virtual void propose(std::vector<Command> commands, ProposeCallback callback,
                        bool may_linger = false) = 0;
@@ -146,6 +152,10 @@ class Node {
   virtual void barrier(std::function<void(Result<void>)> callback) = 0;
 
   virtual Status status() const = 0;  // Thread-safe, a copy published by the raft thread.
+
+  // Takes a connection of another server, before its first byte is read (the port is shared, so the
+  // listener belongs to the process). Closed with a line in the log when its hello does not fit.
+  virtual void accept(UniqueFd connection) = 0;
 
   // Takes a snapshot now.
   virtual void snapshot(std::function<void(Result<void>)> callback) = 0;

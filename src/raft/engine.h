@@ -1,0 +1,146 @@
+// Engine: libraft with everything that hangs on it; the inside of the raft thread.
+//
+// Lives on the raft thread from start() to the end of its loop, and every member is called there. It
+// turns proposals into entries (ProposalQueue), keeps at most Node::kEntriesInFlight of them in
+// libraft, feeds the state machine, and answers through Options::post. What other threads read or
+// count is in Shared.
+//
+// Results are kept in the request of the entry, found by log index: libraft applies all committed
+// entries in one go and calls back later.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "raft/guards.h"
+#include "raft/libraft.h"
+#include "raft/node.h"
+#include "raft/proposal_queue.h"
+#include "raft/snapshots.h"
+#include "raft/status_board.h"
+#include "raft/transport.h"
+
+namespace dkron::raft {
+
+struct EngineSetup {
+  Options options;
+  Identity identity;
+  std::uint64_t acknowledged_index = 0;
+  bool is_pristine = false;
+};
+
+class Engine {
+ public:
+  struct Shared {
+    StatusBoard status;
+    std::atomic<std::size_t> queued_bytes{0};  // Of proposals that are in no entry yet.
+  };
+  // Waiting for what is in flight at an orderly end.
+  static constexpr unsigned kDrainLimitMs = 3000;
+
+  // `on_stopped` runs once libraft is closed; the loop then has nothing left of this object but
+  // handles that are closing.
+  Engine(uv_loop_t& loop, EngineSetup setup, StateMachine& machine, Shared& shared,
+         std::function<void()> on_stopped);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Loads the log and restores the state machine. After an error only stop() may be called.
+  Result<void> start();
+
+  void propose(std::shared_ptr<Proposal> proposal);
+  void barrier(std::function<void(Result<void>)> callback);
+  void snapshot(Snapshots::Callback callback);
+  void accept(UniqueFd connection) { transport_.accept(std::move(connection)); }
+
+  // How: Orderly waits for what is in flight and records the last index; Abrupt does neither.
+  enum class Stop { Orderly, Abrupt };
+  void stop(Stop how);
+
+ private:
+  struct EntryRequest;
+  struct BarrierRequest;
+  struct WaitingBarrier {
+    std::uint64_t after = 0;  // Proposals that must have left the queue.
+    std::function<void(Result<void>)> callback;
+  };
+
+  // Committed index, uncommitted index, number of servers.
+  using ConfigurationStamp = std::array<std::uint64_t, 3>;
+
+  // engine_start.cpp
+  Result<void> init();
+  void configure();
+  Result<void> prepare_first_log();
+  Result<void> bootstrap(const std::vector<Server>& servers);
+
+  // engine.cpp
+  void pump();
+  bool must_linger();
+  void submit(Group group);
+  void on_entry_done(EntryRequest* request, int status) noexcept;
+  void submit_barrier();
+  void on_barrier_done(int status) noexcept;
+  void finish(std::vector<Slice>& slices, Result<std::vector<Outcome>> outcomes);
+  void post_answers(std::vector<Answer> answers);
+  void fail_waiting(const Error& error);
+  bool is_drained() const;
+  void close_raft();
+  void close_handles();
+
+  // engine_fsm.cpp
+  void fill_fsm();
+  int apply(const struct raft_buffer& buffer);
+  int restore(struct raft_buffer& buffer);
+  int set_fatal(Error error);
+
+  // engine_turn.cpp
+  void start_turns();
+  void on_turn();
+  void report_fatal();
+  void publish_status();
+
+  uv_loop_t& loop_;
+  const Options options_;
+  const Identity identity_;
+  const bool is_pristine_;
+  StateMachine& machine_;
+  Shared& shared_;
+  const std::function<void()> on_stopped_;
+  const std::string address_;  // node_name@host:port
+
+  Transport transport_;
+  struct raft_io io_ = {};
+  struct raft_fsm fsm_ = {};
+  struct raft raft_ = {};
+  Guards guards_;
+  Snapshots snapshots_;
+
+  ProposalQueue queue_;
+  std::vector<std::unique_ptr<EntryRequest>> in_flight_;
+  std::vector<WaitingBarrier> barriers_;
+  std::unique_ptr<BarrierRequest> barrier_in_flight_;
+
+  uv_prepare_t prepare_ = {};
+  uv_check_t check_ = {};
+  uv_timer_t linger_timer_ = {};
+  uv_timer_t drain_timer_ = {};
+
+  bool has_io_ = false;      // raft_uv_init succeeded.
+  bool has_raft_ = false;    // raft_init succeeded.
+  bool is_started_ = false;  // raft_start succeeded.
+  bool is_stopping_ = false;
+  bool is_closing_ = false;  // raft_close was called.
+  Stop stop_ = Stop::Abrupt;
+  std::optional<Error> fatal_;
+  bool is_fatal_reported_ = false;
+
+  Status status_;  // As published last.
+  ConfigurationStamp configuration_stamp_ = {};
+};
+
+}  // namespace dkron::raft

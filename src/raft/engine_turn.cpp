@@ -1,0 +1,114 @@
+// What an Engine does in each turn of its loop: libraft has no callback for changes of state.
+#include "base/log.h"
+#include "raft/address.h"
+#include "raft/engine_requests.h"
+#include "raft/errors.h"
+
+namespace dkron::raft {
+namespace {
+
+Status::Role role_of(struct raft& raft) {
+  switch (raft_state(&raft)) {
+    case RAFT_FOLLOWER: return Status::Role::Follower;
+    case RAFT_CANDIDATE: return Status::Role::Candidate;
+    case RAFT_LEADER: return Status::Role::Leader;
+    default: return Status::Role::Unavailable;
+  }
+}
+
+std::string leader_name_of(struct raft& raft) {
+  raft_id id = 0;
+  const char* address = nullptr;
+  raft_leader(&raft, &id, &address);
+  if (id == 0 || address == nullptr) return "";
+  return split_server_address(address).node_name;
+}
+
+std::vector<Server> servers_of(const struct raft_configuration& configuration) {
+  std::vector<Server> servers;
+  for (unsigned i = 0; i < configuration.n; ++i) {
+    const struct raft_server& server = configuration.servers[i];
+    const NamedAddress named = split_server_address(server.address);
+    servers.push_back({server.id, named.node_name, named.host_port, server.role == RAFT_VOTER});
+  }
+  return servers;
+}
+
+}  // namespace
+
+// Both before and after the wait for events, since libraft works in either phase.
+void Engine::start_turns() {
+  uv_prepare_init(&loop_, &prepare_);
+  uv_check_init(&loop_, &check_);
+  uv_timer_init(&loop_, &linger_timer_);
+  uv_timer_init(&loop_, &drain_timer_);
+  prepare_.data = check_.data = linger_timer_.data = drain_timer_.data = this;
+  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) noexcept {
+    static_cast<Engine*>(handle->data)->on_turn();
+  });
+  uv_check_start(&check_, [](uv_check_t* handle) noexcept {
+    static_cast<Engine*>(handle->data)->on_turn();
+  });
+}
+
+void Engine::on_turn() {
+  if (!is_started_ || is_closing_) return;
+  if (!fatal_ && raft_state(&raft_) == RAFT_UNAVAILABLE) {
+    set_fatal(start_error(RAFT_IOERR, raft_errmsg(&raft_), options_.directory));
+  }
+  if (fatal_) {
+    report_fatal();
+  } else {
+    snapshots_.update();
+  }
+  publish_status();
+}
+
+void Engine::report_fatal() {
+  if (is_fatal_reported_) return;
+  is_fatal_reported_ = true;
+  fail_waiting({ErrorCode::Unavailable, "this server stopped: " + fatal_->message});
+  // What is in flight may be in the log of others. Its requests stay with libraft until the end.
+  for (const auto& request : in_flight_) {
+    finish(request->slices,
+           fail(ErrorCode::OutcomeUnknown, "this server stopped: " + fatal_->message));
+    request->slices.clear();
+  }
+  if (options_.on_fatal) {
+    options_.post([on_fatal = options_.on_fatal, error = *fatal_] { on_fatal(error); });
+  }
+}
+
+void Engine::publish_status() {
+  Status now;
+  now.role = fatal_ ? Status::Role::Unavailable : role_of(raft_);
+  now.term = raft_current_term(&raft_);
+  now.commit_index = raft_commit_index(&raft_);
+  now.applied_index = raft_last_applied(&raft_);
+  now.last_log_index = raft_last_index(&raft_);
+  now.last_snapshot_index = snapshots_.last_index();
+  now.log_bytes = snapshots_.bytes_since_last();
+  now.entries_in_flight = in_flight_.size();
+  now.leader_name = fatal_ ? "" : leader_name_of(raft_);
+  // A configuration is replaced, never changed in place without one of these moving.
+  const ConfigurationStamp stamp = {raft_.configuration_committed_index,
+                                    raft_.configuration_uncommitted_index, raft_.configuration.n};
+  const bool is_role_change = now.role != status_.role || now.term != status_.term ||
+                              now.leader_name != status_.leader_name;
+  const bool is_change = is_role_change || stamp != configuration_stamp_ ||
+                         now.commit_index != status_.commit_index ||
+                         now.applied_index != status_.applied_index ||
+                         now.last_log_index != status_.last_log_index ||
+                         now.last_snapshot_index != status_.last_snapshot_index ||
+                         now.log_bytes != status_.log_bytes ||
+                         now.entries_in_flight != status_.entries_in_flight;
+  if (!is_change) return;
+  now.configuration = stamp == configuration_stamp_ ? status_.configuration
+                                                    : servers_of(raft_.configuration);
+  configuration_stamp_ = stamp;
+  status_ = now;
+  shared_.status.set(std::move(now));
+  if (is_role_change && options_.on_role_change) options_.post(options_.on_role_change);
+}
+
+}  // namespace dkron::raft

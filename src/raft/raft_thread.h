@@ -1,0 +1,53 @@
+// RaftThread: the thread with the libuv loop on which an Engine lives.
+//
+// Shared by the Node and the thread itself: when the thread hangs on a dead disk and the time for
+// stopping is over, the Node leaves it behind instead of hanging, too.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "raft/engine.h"
+#include "raft/mailbox.h"
+
+namespace dkron::raft {
+
+class RaftThread : public std::enable_shared_from_this<RaftThread> {
+ public:
+  // Blocks until the engine has started. `lock` is held until the thread has ended.
+  static Result<std::shared_ptr<RaftThread>> start(EngineSetup setup, StateMachine& machine,
+                                                   UniqueFd lock);
+
+  // Runs `task` on the thread; false when it does not take any more. Any thread.
+  template <class F>
+  bool post(F task) {
+    return mailbox_.post([this, task = std::move(task)]() mutable { task(*engine_); });
+  }
+
+  Engine::Shared& shared() { return shared_; }
+
+  // Stops the engine and ends the thread; waits at most `limit`. Owner's thread, once.
+  void stop(Engine::Stop how, Duration limit);
+
+ private:
+  explicit RaftThread(UniqueFd lock) : lock_(std::move(lock)) {}
+  void run(EngineSetup setup, StateMachine& machine);
+  Result<void> start_engine(EngineSetup setup, StateMachine& machine);
+
+  UniqueFd lock_;
+  Engine::Shared shared_;
+  Mailbox mailbox_;
+  uv_loop_t loop_ = {};
+  std::unique_ptr<Engine> engine_;  // Raft thread.
+  std::thread thread_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Result<void>> started_;
+  bool is_ended_ = false;
+};
+
+}  // namespace dkron::raft

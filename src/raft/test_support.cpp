@@ -1,0 +1,222 @@
+#include "raft/test_support.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/random.h"
+
+namespace dkron::raft::testing {
+
+TemporaryDirectory::TemporaryDirectory() {
+  const char* base = std::getenv("TMPDIR");
+  std::string name = std::string(base != nullptr ? base : "/tmp") + "/dkron-raft-XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) std::abort();
+  path_ = name;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+Post TestLoop::post() {
+  return [shared = shared_](Task task) {
+    const std::lock_guard lock(shared->mutex);
+    shared->tasks.push_back(std::move(task));
+    shared->changed.notify_one();
+  };
+}
+
+bool TestLoop::run_until(const std::function<bool()>& done, Duration limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!done()) {
+    Task task;
+    {
+      std::unique_lock lock(shared_->mutex);
+      // Wakes up now and then, since `done` may look at what other threads publish.
+      shared_->changed.wait_for(lock, milliseconds(5), [&] { return !shared_->tasks.empty(); });
+      if (!shared_->tasks.empty()) {
+        task = std::move(shared_->tasks.front());
+        shared_->tasks.pop_front();
+      }
+    }
+    if (task) task();
+    if (std::chrono::steady_clock::now() > end) return done();
+  }
+  return true;
+}
+
+// File: any number of "<index>\n<count>\n" with count times "<size>\n<bytes>".
+FileMachine::FileMachine(Path file) : file_(std::move(file)) {
+  auto content = read_file(file_, std::size_t{1} << 30);
+  if (content) parse(*content);
+}
+
+void FileMachine::parse(std::string_view text) {
+  const auto number = [&] {
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) throw std::runtime_error("cut");
+    const std::uint64_t value = std::stoull(std::string(text.substr(0, end)));
+    text.remove_prefix(end + 1);
+    return value;
+  };
+  try {
+    while (!text.empty()) {
+      const std::uint64_t index = number();
+      std::vector<std::string> added(number());
+      for (std::string& value : added) {
+        const std::uint64_t size = number();
+        if (text.size() < size) throw std::runtime_error("cut");
+        value = text.substr(0, size);
+        text.remove_prefix(size);
+      }
+      applied_index_ = index;
+      values_.insert(values_.end(), added.begin(), added.end());
+    }
+  } catch (const std::exception&) {
+    // A batch that was cut by a kill does not count.
+  }
+}
+
+Result<std::vector<Outcome>> FileMachine::apply(std::uint64_t index,
+                                                std::span<const CommandView> commands) {
+  const std::lock_guard lock(mutex_);
+  if (index <= applied_index_) std::abort();
+  ++applied_entries_;
+  std::vector<Outcome> outcomes;
+  std::string batch = std::to_string(index) + "\n" + std::to_string(commands.size()) + "\n";
+  for (const CommandView& command : commands) {
+    if (command.kind == kBadKind) return fail(ErrorCode::Internal, "unknown command kind 99");
+    values_.emplace_back(command.payload);
+    batch += std::to_string(command.payload.size()) + "\n" + std::string(command.payload);
+    outcomes.push_back({ErrorCode::Ok, "", "re:" + std::string(command.payload.substr(0, 64))});
+  }
+  applied_index_ = index;
+  auto fd = open_file(file_, O_WRONLY | O_CREAT | O_APPEND);
+  if (!fd) return fail(fd.error());
+  if (auto written = write_all(fd->get(), batch, file_); !written) return fail(written.error());
+  return outcomes;
+}
+
+void FileMachine::publish() {
+  const std::lock_guard lock(mutex_);
+  ++published_;
+}
+
+std::uint64_t FileMachine::applied_index() const {
+  const std::lock_guard lock(mutex_);
+  return applied_index_;
+}
+
+std::string FileMachine::serialize() const {
+  std::string text = std::to_string(applied_index_) + "\n" + std::to_string(values_.size()) + "\n";
+  for (const std::string& value : values_) text += std::to_string(value.size()) + "\n" + value;
+  return text;
+}
+
+// The manifest of this machine names a file beside it, as the real one names a checkpoint.
+Result<std::string> FileMachine::take_snapshot() {
+  const std::lock_guard lock(mutex_);
+  const Path checkpoint = file_.string() + "." + std::to_string(applied_index_);
+  if (auto written = write_file_durably(checkpoint, serialize()); !written) {
+    return fail(written.error());
+  }
+  return std::to_string(applied_index_) + "\n" + checkpoint.string();
+}
+
+void FileMachine::snapshot_stored(std::string_view) {
+  const std::lock_guard lock(mutex_);
+  ++stored_snapshots_;
+}
+
+Result<void> FileMachine::restore(std::string_view manifest) {
+  const std::lock_guard lock(mutex_);
+  const auto end = manifest.find('\n');
+  if (std::stoull(std::string(manifest.substr(0, end))) <= applied_index_) return {};
+  auto content = read_file(Path(manifest.substr(end + 1)), std::size_t{1} << 30);
+  if (!content) return fail(content.error());
+  ++restored_;
+  values_.clear();
+  parse(*content);
+  return write_file_durably(file_, *content);
+}
+
+std::vector<std::string> FileMachine::values() const {
+  const std::lock_guard lock(mutex_);
+  return values_;
+}
+
+std::size_t FileMachine::applied_entries() const {
+  const std::lock_guard lock(mutex_);
+  return applied_entries_;
+}
+
+std::size_t FileMachine::published() const {
+  const std::lock_guard lock(mutex_);
+  return published_;
+}
+
+std::size_t FileMachine::stored_snapshots() const {
+  const std::lock_guard lock(mutex_);
+  return stored_snapshots_;
+}
+
+std::size_t FileMachine::restored() const {
+  const std::lock_guard lock(mutex_);
+  return restored_;
+}
+
+TestNode::TestNode(Path data_directory, std::string name) {
+  options.directory = data_directory / "raft";
+  options.node_name = std::move(name);
+  options.address = "127.0.0.1:1";
+  options.bootstrap = true;
+  options.post = loop.post();
+  options.on_fatal = [this](Error error) { fatal = std::move(error); };
+}
+
+Result<void> TestNode::open() {
+  node.reset();
+  if (auto made = make_directories(options.directory); !made) return made;
+  machine = std::make_unique<FileMachine>(options.directory.parent_path() / "state");
+  auto opened = Node::open(options, *machine);
+  if (!opened) return fail(opened.error());
+  node = std::move(*opened);
+  return {};
+}
+
+Result<std::vector<Outcome>> TestNode::propose(std::string payload, std::uint16_t kind) {
+  // Shared, since the answer of a call that timed out may still come.
+  auto answer = std::make_shared<std::optional<Result<std::vector<Outcome>>>>();
+  std::vector<Command> commands(1);
+  commands[0].kind = kind;
+  commands[0].payload = std::move(payload);
+  node->propose(std::move(commands),
+                [answer](Result<std::vector<Outcome>> result) { *answer = std::move(result); });
+  if (!loop.run_until([&] { return answer->has_value(); })) {
+    return fail(ErrorCode::Timeout, "no answer");
+  }
+  return **answer;
+}
+
+Result<void> TestNode::snapshot() {
+  auto answer = std::make_shared<std::optional<Result<void>>>();
+  node->snapshot([answer](Result<void> result) { *answer = std::move(result); });
+  if (!loop.run_until([&] { return answer->has_value(); })) {
+    return fail(ErrorCode::Timeout, "no answer");
+  }
+  return **answer;
+}
+
+std::uint64_t test_seed() {
+  const char* given = std::getenv("SEED");
+  const std::uint64_t seed = given != nullptr ? std::stoull(given) : system_random().next();
+  std::printf("SEED=%llu\n", static_cast<unsigned long long>(seed));
+  return seed;
+}
+
+}  // namespace dkron::raft::testing
