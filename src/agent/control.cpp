@@ -9,7 +9,7 @@
 namespace dkron::agent {
 
 using model::set_time;
-using state::Done;
+using state::OnDone;
 
 // ---- Reading and proposing
 
@@ -70,7 +70,7 @@ void LeaderControl::propose_pending(const std::shared_ptr<Pending>& pending) {
       false);
 }
 
-void LeaderControl::propose_void(raft::Command command, Done done) {
+void LeaderControl::propose_void(raft::Command command, OnDone done) {
   propose(std::move(command), [done = std::move(done)](const Result<raft::Outcome>& outcome) {
     if (!outcome) {
       done(fail(outcome.error()));
@@ -97,7 +97,7 @@ Result<void> LeaderControl::validate(const model::Job& job) const {
   return executor->second->validate(job.executor_config.value_or(model::StringMap()));
 }
 
-void LeaderControl::set_job(model::Job job, state::SetJobOptions options, Done done) {
+void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnDone done) {
   if (auto valid = validate(job); !valid) {
     done(fail(valid.error()));
     return;
@@ -119,7 +119,7 @@ void LeaderControl::set_job(model::Job job, state::SetJobOptions options, Done d
   });
 }
 
-void LeaderControl::propose_job(const model::Job& job, const state::SetJobOptions& options, Done done) {
+void LeaderControl::propose_job(const model::Job& job, const state::SetJobOptions& options, OnDone done) {
   const Instant now = services_.runner.clock.wall();
   store::SetJobCommand command;
   *command.mutable_definition() = model::to_definition(job);
@@ -137,13 +137,13 @@ void LeaderControl::propose_job(const model::Job& job, const state::SetJobOption
   propose_void(state::make_command(state::Kind::SetJob, command), std::move(done));
 }
 
-void LeaderControl::delete_job(std::string name, Done done) {
+void LeaderControl::delete_job(std::string name, OnDone done) {
   store::DeleteJobCommand command;
   command.set_name(std::move(name));
   propose_void(state::make_command(state::Kind::DeleteJob, command), std::move(done));
 }
 
-void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, Done done) {
+void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, OnDone done) {
   read_job(name, [this, name, wish, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
     if (!job || !*job) {
       done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
@@ -164,13 +164,13 @@ void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, Done do
   });
 }
 
-void LeaderControl::delete_executions(std::string name, Done done) {
+void LeaderControl::delete_executions(std::string name, OnDone done) {
   store::DeleteExecutionsCommand command;
   command.set_name(std::move(name));
   propose_void(state::make_command(state::Kind::DeleteExecutions, command), std::move(done));
 }
 
-void LeaderControl::set_paused(bool paused, Done done) {
+void LeaderControl::set_paused(bool paused, OnDone done) {
   store::SetPauseCommand command;
   command.set_paused(paused);
   propose_void(state::make_command(state::Kind::SetPause, command), std::move(done));

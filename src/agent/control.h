@@ -32,11 +32,11 @@ class LeaderControl final : public state::Control {
   };
   explicit LeaderControl(Services services) : services_(std::move(services)) {}
 
-  void set_job(model::Job job, state::SetJobOptions options, state::Done done) override;
-  void delete_job(std::string name, state::Done done) override;
-  void toggle_job(std::string name, state::ToggleWish wish, state::Done done) override;
-  void delete_executions(std::string name, state::Done done) override;
-  void set_paused(bool paused, state::Done done) override;
+  void set_job(model::Job job, state::SetJobOptions options, state::OnDone done) override;
+  void delete_job(std::string name, state::OnDone done) override;
+  void toggle_job(std::string name, state::ToggleWish wish, state::OnDone done) override;
+  void delete_executions(std::string name, state::OnDone done) override;
+  void set_paused(bool paused, state::OnDone done) override;
   void run_job(std::string name, state::RunOptions options,
                std::function<void(Result<std::int64_t>)> done) override;
   bool is_leader() const override { return services_.is_leader(); }
@@ -55,12 +55,12 @@ class LeaderControl final : public state::Control {
 
   Result<void> admit() const;
   Result<void> validate(const model::Job& job) const;
-  void propose_job(const model::Job& job, const state::SetJobOptions& options, state::Done done);
+  void propose_job(const model::Job& job, const state::SetJobOptions& options, state::OnDone done);
   void read_job(const std::string& name, OnJob callback);
   void propose(raft::Command command, OnOutcome callback);
   struct Pending;
   void propose_pending(const std::shared_ptr<Pending>& pending);
-  void propose_void(raft::Command command, state::Done done);
+  void propose_void(raft::Command command, state::OnDone done);
 
   Services services_;
   bool is_stopping_ = false;

@@ -9,6 +9,7 @@
 #include "config/address.h"
 #include "executor/builtin.h"
 #include "model/job_json.h"
+#include "net/http_client.h"
 #include "net/http_server.h"
 #include "state/machine.h"
 #include "state/views.h"
@@ -96,6 +97,9 @@ class SingleServer final : public Server {
         workers_(kWorkers),
         groups_(system_clock()),
         instruments_(metrics_, std::string(version())),
+        spawner_(loop),
+        shell_(executor::make_shell_executor(loop, spawner_)),
+        http_executor_(executor::make_http_executor(loop, net::http_fetch)),
         drain_timer_(loop.make_timer()) {
     telemetry::add_process_metrics(metrics_);
   }
@@ -131,6 +135,9 @@ class SingleServer final : public Server {
   void close();
 
   const config::Config& config() const { return options_.config; }
+  std::map<std::string, executor::Executor*> executors() {
+    return {{std::string(shell_->name()), shell_.get()}, {std::string(http_executor_->name()), http_executor_.get()}};
+  }
 
   net::Loop& loop_;
   ServerOptions options_;
@@ -142,7 +149,9 @@ class SingleServer final : public Server {
   runner::GroupIds groups_;
   telemetry::Metrics metrics_;
   Instruments instruments_;
-  std::unique_ptr<executor::Builtin> executors_;
+  process::Spawner spawner_;
+  std::unique_ptr<executor::Executor> shell_;
+  std::unique_ptr<executor::Executor> http_executor_;
   std::unique_ptr<LocalNodes> nodes_;
   std::unique_ptr<state::Machine> machine_;
   std::unique_ptr<raft::Node> raft_;
@@ -194,10 +203,9 @@ Result<void> SingleServer::open_state() {
 }
 
 Result<void> SingleServer::open_nodes() {
-  executors_ = executor::make_builtin(loop_);
   LocalNodes::Options options{
       node::NodeRuns::Environment{loop_, workers_, system_clock(), config().node_name, config().data_dir / "runs",
-                                  executors_->by_name()},
+                                  executors()},
       member_tags(config(), addresses_),
       [this](auto commands, auto callback, bool may_linger) {
         propose(std::move(commands), std::move(callback), may_linger);
@@ -238,7 +246,7 @@ Result<void> SingleServer::open_raft() {
 
 Result<void> SingleServer::open_api() {
   control_ = std::make_unique<LeaderControl>(LeaderControl::Services{
-      runner_services(), groups_, executors_->by_name(), [this] { return office_->is_held(); },
+      runner_services(), groups_, executors(), [this] { return office_->is_held(); },
       [this] { return raft_->status().leader_name; }});
   api_ = std::make_unique<api::Api>(api_services());
   net::HttpServerOptions options;

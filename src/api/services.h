@@ -43,16 +43,16 @@ struct Services {
   state::Control& control;
   const state::JobIndex& index;
   const store::Store& store;
-  std::string node_name;
-  std::string version;
+  std::string node_name{};
+  std::string version{};
   bool ui_enabled = true;
-  std::function<std::vector<Member>()> members;
-  std::function<Health()> health;
-  std::function<std::vector<model::Execution>()> running;             // On this node, output left out.
-  std::function<void()> refresh_metrics;
-  std::function<std::string()> metrics;    // Prometheus text; null: switched off. Any thread.
-  std::function<std::string()> variables;  // JSON of /debug/vars.
-  std::function<bool()> is_paused;
+  std::function<std::vector<Member>()> members{};
+  std::function<Health()> health{};
+  std::function<std::vector<model::Execution>()> running{};             // On this node, output left out.
+  std::function<void()> refresh_metrics{};
+  std::function<std::string()> metrics{};    // Prometheus text; null: switched off. Any thread.
+  std::function<std::string()> variables{};  // JSON of /debug/vars.
+  std::function<bool()> is_paused{};
 };
 
 }  // namespace dkron::api

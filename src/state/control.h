@@ -15,7 +15,7 @@
 
 namespace dkron::state {
 
-using Done = std::function<void(Result<void>)>;
+using OnDone = std::function<void(Result<void>)>;
 
 struct SetJobOptions {
   bool is_restore = false;             // Take over counters and times, never lowering them.
@@ -34,11 +34,11 @@ class Control {
   virtual ~Control() = default;
 
   // `job` is validated here.
-  virtual void set_job(model::Job job, SetJobOptions options, Done done) = 0;
-  virtual void delete_job(std::string name, Done done) = 0;
-  virtual void toggle_job(std::string name, ToggleWish wish, Done done) = 0;
-  virtual void delete_executions(std::string name, Done done) = 0;
-  virtual void set_paused(bool paused, Done done) = 0;
+  virtual void set_job(model::Job job, SetJobOptions options, OnDone done) = 0;
+  virtual void delete_job(std::string name, OnDone done) = 0;
+  virtual void toggle_job(std::string name, ToggleWish wish, OnDone done) = 0;
+  virtual void delete_executions(std::string name, OnDone done) = 0;
+  virtual void set_paused(bool paused, OnDone done) = 0;
   // Answers with the group of the run.
   virtual void run_job(std::string name, RunOptions options,
                        std::function<void(Result<std::int64_t>)> done) = 0;
