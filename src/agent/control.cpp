@@ -178,8 +178,7 @@ void LeaderControl::set_paused(bool paused, OnDone done) {
 
 // ---- Runs
 
-void LeaderControl::run_job(std::string name, state::RunOptions options,
-                            std::function<void(Result<std::int64_t>)> done) {
+void LeaderControl::run_job(std::string name, state::RunOptions options, OnRun done) {
   read_job(name, [this, name, options, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
     if (!job || !*job) {
       done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
@@ -192,16 +191,17 @@ void LeaderControl::run_job(std::string name, state::RunOptions options,
     command.set_respect_concurrency(options.respect_concurrency);
     set_time(command.mutable_now(), services_.runner.clock.wall());
     const std::pair<std::uint64_t, std::int64_t> run((*job)->uid, command.group());
+    auto answer = std::make_shared<state::StartedRun>(state::StartedRun{command.group(), std::move(**job)});
     propose(state::make_command(state::Kind::ManualRun, command),
-            [this, run, options, done = std::move(done)](const Result<raft::Outcome>& outcome) {
+            [this, run, options, answer, done = std::move(done)](const Result<raft::Outcome>& outcome) {
               if (!outcome) {
                 done(fail(outcome.error()));
               } else if (outcome->code != ErrorCode::Ok) {
                 done(fail(outcome->code, outcome->message));
               } else if (options.wait) {
-                waiting_.emplace(run, [done, run] { done(run.second); });
+                waiting_.emplace(run, [done, answer] { done(std::move(*answer)); });
               } else {
-                done(run.second);
+                done(std::move(*answer));
               }
             });
   });

@@ -37,8 +37,7 @@ class LeaderControl final : public state::Control {
   void toggle_job(std::string name, state::ToggleWish wish, state::OnDone done) override;
   void delete_executions(std::string name, state::OnDone done) override;
   void set_paused(bool paused, state::OnDone done) override;
-  void run_job(std::string name, state::RunOptions options,
-               std::function<void(Result<std::int64_t>)> done) override;
+  void run_job(std::string name, state::RunOptions options, OnRun done) override;
   bool is_leader() const override { return services_.is_leader(); }
   std::string leader_name() const override { return services_.leader_name(); }
 

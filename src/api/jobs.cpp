@@ -39,7 +39,7 @@ void Api::add_job_routes() {
         return;
       }
       if (exchange->flag("runoncreate")) {
-        services_.control.run_job(name, {}, [name](const Result<std::int64_t>& run) {
+        services_.control.run_job(name, {}, [name](const Result<state::StartedRun>& run) {
           if (!run) log::error("api: Unable to run job.", {{"job", name}, {"error", run.error()}});
         });
       }
@@ -76,15 +76,19 @@ void Api::add_job_routes() {
     state::RunOptions options;
     options.respect_concurrency = exchange->flag("respect_concurrency");
     options.wait = exchange->flag("wait");
-    services_.control.run_job(exchange->parameter(0), options,
-                              [this, exchange](const Result<std::int64_t>& group) {
-                                if (!group) {
-                                  exchange->error(group.error());
-                                  return;
-                                }
-                                exchange->add_header("Location", exchange->request().target);
-                                answer_job(exchange, 200, exchange->parameter(0));
-                              });
+    services_.control.run_job(exchange->parameter(0), options, [this, exchange](const Result<state::StartedRun>& run) {
+      if (!run) {
+        exchange->error(run.error());
+        return;
+      }
+      exchange->add_header("Location", exchange->request().target);
+      on_worker(exchange, [this, before = run->job](const ExchangePtr& e) {
+        auto now = state::find_job(services_.store.reader(), before.name);
+        std::string body;
+        model::append_job(&body, now && *now ? **now : before);
+        e->json(200, std::move(body));
+      });
+    });
   };
   router_.add(net::Method::Post, "/v1/jobs/:job", run);
   router_.add(net::Method::Post, "/v1/jobs/:job/run", run);

@@ -27,6 +27,11 @@ struct RunOptions {
   bool wait = false;  // Answer when the run and its retries are over.
 };
 
+struct StartedRun {
+  std::int64_t group = 0;
+  model::Job job;  // As it was before the run: an ephemeral one may be gone behind it.
+};
+
 enum class ToggleWish { Flip, Enable, Disable };
 
 class Control {
@@ -39,9 +44,8 @@ class Control {
   virtual void toggle_job(std::string name, ToggleWish wish, OnDone done) = 0;
   virtual void delete_executions(std::string name, OnDone done) = 0;
   virtual void set_paused(bool paused, OnDone done) = 0;
-  // Answers with the group of the run.
-  virtual void run_job(std::string name, RunOptions options,
-                       std::function<void(Result<std::int64_t>)> done) = 0;
+  using OnRun = std::function<void(Result<StartedRun>)>;
+  virtual void run_job(std::string name, RunOptions options, OnRun done) = 0;
 
   virtual bool is_leader() const = 0;
   virtual std::string leader_name() const = 0;  // "" when none is known.
