@@ -1,5 +1,10 @@
 #include "net/http_parser.h"
 
+#if defined(__GNUC__) && !defined(__clang__)
+// g++ 12 with sanitizers takes an empty boost::optional inside Beast for an uninitialised one.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
 #include <charconv>

@@ -39,7 +39,8 @@ class Loop final : public TaskLoop {
   void on_signals(std::vector<int> signals, std::function<void(int)> callback);
 
   // Watches a descriptor for readability (a pidfd: the process ended). Calls back once on the
-  // loop's thread; the descriptor is not owned. Destroying the handle cancels.
+  // loop's thread; the descriptor is not owned and outlives the handle. Destroying the handle
+  // cancels. A descriptor that cannot be watched counts as readable at once.
   class Watch {
    public:
     virtual ~Watch() = default;

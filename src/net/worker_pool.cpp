@@ -35,11 +35,14 @@ WorkerPool::WorkerPool(std::size_t threads) : impl_(std::make_unique<Impl>()) {
 }
 
 WorkerPool::~WorkerPool() {
+  std::deque<Task> dropped;
   {
     std::lock_guard lock(impl_->mutex);
     impl_->stopping = true;
+    dropped.swap(impl_->queue);
   }
   impl_->wake.notify_all();
+  dropped.clear();  // Before the wait, so that whoever depends on a task learns of its end.
   for (std::thread& thread : impl_->threads) thread.join();
 }
 
