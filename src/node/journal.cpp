@@ -20,12 +20,14 @@ namespace {
 
 constexpr std::size_t kFrameHead = 12;
 constexpr std::size_t kFileLimitBytes = 1024ULL * 1024 * 1024;
-// How much is hashed to find an intact record behind a damaged one; beyond it the file counts as corrupt.
+// How much is hashed to find an intact record behind a damaged one; beyond it the file counts as
+// corrupt.
 constexpr std::size_t kSearchLimitBytes = 64ULL * 1024 * 1024;
 
 template <class Number>
 void append_little_endian(std::string* out, Number value) {
-  for (std::size_t i = 0; i < sizeof value; ++i) out->push_back(static_cast<char>(value >> (8 * i)));
+  for (std::size_t i = 0; i < sizeof value; ++i)
+    out->push_back(static_cast<char>(value >> (8 * i)));
 }
 
 template <class Number>
@@ -41,10 +43,12 @@ Number read_little_endian(std::string_view bytes) {
 std::optional<journal::Record> read_frame(std::string_view bytes, std::size_t* size_bytes) {
   if (bytes.size() < kFrameHead) return std::nullopt;
   const auto length = read_little_endian<std::uint32_t>(bytes);
-  if (length > Journal::kRecordLimitBytes || bytes.size() - kFrameHead < length) return std::nullopt;
+  if (length > Journal::kRecordLimitBytes || bytes.size() - kFrameHead < length)
+    return std::nullopt;
   *size_bytes = kFrameHead + length;
   const std::string_view payload = bytes.substr(kFrameHead, length);
-  if (checksum64(payload) != read_little_endian<std::uint64_t>(bytes.substr(4))) return std::nullopt;
+  if (checksum64(payload) != read_little_endian<std::uint64_t>(bytes.substr(4)))
+    return std::nullopt;
   journal::Record record;
   if (!record.ParseFromArray(payload.data(), static_cast<int>(length))) return std::nullopt;
   return record;
@@ -78,7 +82,8 @@ void append_frame(std::string* out, const journal::Record& record) {
   *out += payload;
 }
 
-Result<std::vector<journal::Record>> parse_frames(std::string_view bytes, std::size_t* valid_bytes) {
+Result<std::vector<journal::Record>> parse_frames(std::string_view bytes,
+                                                  std::size_t* valid_bytes) {
   std::vector<journal::Record> records;
   *valid_bytes = 0;
   while (*valid_bytes < bytes.size()) {
@@ -87,8 +92,8 @@ Result<std::vector<journal::Record>> parse_frames(std::string_view bytes, std::s
     auto record = read_frame(rest, &size_bytes);
     if (!record) {
       if (!has_intact_frame(rest)) break;
-      return fail(ErrorCode::Corrupt, "a record of the run journal is damaged at byte " +
-                                          std::to_string(*valid_bytes));
+      return fail(ErrorCode::Corrupt,
+                  "a record of the run journal is damaged at byte " + std::to_string(*valid_bytes));
     }
     records.push_back(std::move(*record));
     *valid_bytes += size_bytes;
@@ -216,7 +221,8 @@ Result<std::unique_ptr<Journal>> Journal::open(const Path& path, Post post, cons
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   impl->post = std::move(post);
-  if (auto replaced = impl->replace(frames(keep(*records))); !replaced) return fail(replaced.error());
+  if (auto replaced = impl->replace(frames(keep(*records))); !replaced)
+    return fail(replaced.error());
   Impl* raw = impl.get();
   std::unique_ptr<Journal> journal(new Journal(std::move(impl)));
   raw->thread = std::thread([raw] { raw->run(); });
@@ -250,7 +256,9 @@ bool Journal::is_bloated() const {
   return impl_->size_bytes > std::max<std::uint64_t>(kCompactBytes, 2 * impl_->rewritten_bytes);
 }
 
-std::uint64_t Journal::size_bytes() const { return impl_->size_bytes; }
+std::uint64_t Journal::size_bytes() const {
+  return impl_->size_bytes;
+}
 
 std::size_t Journal::queued() const {
   std::lock_guard lock(impl_->mutex);

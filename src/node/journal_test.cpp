@@ -76,10 +76,11 @@ TEST(JournalFrames, damage_in_front_of_an_intact_record_is_corrupt_whichever_byt
 class JournalTest : public testing::Test {
  protected:
   std::unique_ptr<Journal> open() {
-    auto journal = Journal::open(path(), loop_.poster(), [this](const std::vector<journal::Record>& records) {
-      found_ = uids_of(records);
-      return records;
-    });
+    auto journal =
+        Journal::open(path(), loop_.poster(), [this](const std::vector<journal::Record>& records) {
+          found_ = uids_of(records);
+          return records;
+        });
     EXPECT_TRUE(journal);
     return std::move(*journal);
   }
@@ -95,11 +96,12 @@ TEST_F(JournalTest, is_read_again) {
     const auto journal = open();
     int written = 0;
     for (std::uint64_t uid = 1; uid <= 100; ++uid) {
-      journal->append(starting(uid), uid % 2 == 0, [&written, uid, this](const Result<void>& result) {
-        EXPECT_TRUE(result);
-        EXPECT_EQ(++written, static_cast<int>(uid));  // In the order of the calls.
-        if (written == 100) loop_.stop();
-      });
+      journal->append(starting(uid), uid % 2 == 0,
+                      [&written, uid, this](const Result<void>& result) {
+                        EXPECT_TRUE(result);
+                        EXPECT_EQ(++written, static_cast<int>(uid));  // In the order of the calls.
+                        if (written == 100) loop_.stop();
+                      });
     }
     testing_support::run_until(loop_, [&] { return written == 100; });
     EXPECT_EQ(journal->size_bytes(), std::filesystem::file_size(path()));
@@ -129,7 +131,8 @@ TEST_F(JournalTest, does_not_open_a_damaged_file) {
   std::string bytes = framed({1, 2});
   bytes[14] = static_cast<char>(bytes[14] ^ 1);
   std::ofstream(path(), std::ios::binary) << bytes;
-  const auto journal = Journal::open(path(), loop_.poster(), [](const auto& records) { return records; });
+  const auto journal =
+      Journal::open(path(), loop_.poster(), [](const auto& records) { return records; });
   ASSERT_FALSE(journal);
   EXPECT_EQ(journal.error().code, ErrorCode::Corrupt);
   EXPECT_EQ(content_of(path()), bytes);  // Left for people to look at.

@@ -78,13 +78,16 @@ journal::Record ended_record(const RunKey& key) {
   return record;
 }
 
-constexpr std::string_view kLostText = "the run ended while the node was down; its exit status is unknown";
+constexpr std::string_view kLostText =
+    "the run ended while the node was down; its exit status is unknown";
 
 }  // namespace
 
 NodeRuns::NodeRuns(Environment environment, Callbacks callbacks)
     : env_(std::move(environment)), callbacks_(std::move(callbacks)), boot_(read_boot_checksum()) {}
-NodeRuns::~NodeRuns() { *self_ = nullptr; }
+NodeRuns::~NodeRuns() {
+  *self_ = nullptr;
+}
 
 Result<std::unique_ptr<NodeRuns>> NodeRuns::open(Environment environment, Callbacks callbacks) {
   std::unique_ptr<NodeRuns> runs(new NodeRuns(std::move(environment), std::move(callbacks)));
@@ -105,7 +108,8 @@ Result<std::unique_ptr<NodeRuns>> NodeRuns::open(Environment environment, Callba
   return runs;
 }
 
-// What is not over, and the newest ended keys, so that an order that arrives late is still recognised.
+// What is not over, and the newest ended keys, so that an order that arrives late is still
+// recognised.
 std::vector<journal::Record> NodeRuns::keep_open(const std::vector<journal::Record>& records) {
   std::set<RunKey> ended;
   for (const journal::Record& record : records) {
@@ -167,13 +171,12 @@ void NodeRuns::take_up(const journal::Record& record) {
       Run& run = found->second;
       run.phase = Phase::Collecting;
       run.finished_at = Instant::from_unix_nanos(record.finished().finished_at_ns());
-      run.result = {record.finished().success(), record.finished().error(), record.finished().trailer()};
+      run.result = {record.finished().success(), record.finished().error(),
+                    record.finished().trailer()};
       run.lost = record.finished().lost();
       break;
     }
-    case journal::Record::kEnded:
-      remember_end(key);
-      break;
+    case journal::Record::kEnded: remember_end(key); break;
     case journal::Record::KIND_NOT_SET: break;
   }
 }
@@ -200,8 +203,8 @@ void NodeRuns::settle_taken_up() {
         continue;
       }
     }
-    // Between "starting" and "process" it is unknown whether the process started, so it is not started
-    // again.
+    // Between "starting" and "process" it is unknown whether the process started, so it is not
+    // started again.
     settle(key, run, {false, std::string(kLostText), {}}, true);
   }
 }
@@ -213,7 +216,8 @@ void NodeRuns::resume() {
 
 Path NodeRuns::spool_path(const RunKey& key) const {
   return env_.directory / "spool" /
-         (std::to_string(key.uid) + "-" + std::to_string(key.group) + "-" + std::to_string(key.attempt));
+         (std::to_string(key.uid) + "-" + std::to_string(key.group) + "-" +
+          std::to_string(key.attempt));
 }
 
 void NodeRuns::start(RunOrder order) {
@@ -280,7 +284,9 @@ void NodeRuns::launch(const RunKey& key) {
   context.spool_path = spool_path(key);
   executor::Events events;
   events.started = [this, key](process::ProcessId id) { on_process(key, id); };
-  events.finished = [this, key](executor::RunResult result) { finish(key, std::move(result), false); };
+  events.finished = [this, key](executor::RunResult result) {
+    finish(key, std::move(result), false);
+  };
   run.handle = executor->second->start(std::move(context), std::move(events));
   if (to_announce_.empty()) {
     announce_timer_->start(kAnnounceAfter, [this] { announce_long_runs(); });
@@ -441,7 +447,8 @@ bool NodeRuns::cancel(const RunKey& key, std::string_view reason) {
       if (std::exchange(run.canceled, true)) return true;
       run.adopted->signal_group(SIGTERM);
       run.kill_timer = env_.loop.make_timer();
-      run.kill_timer->start(kAdoptedGrace, [child = run.adopted.get()] { child->signal_group(SIGKILL); });
+      run.kill_timer->start(kAdoptedGrace,
+                            [child = run.adopted.get()] { child->signal_group(SIGKILL); });
       return true;
     case Phase::Collecting:
     case Phase::Finished: return false;
@@ -458,8 +465,8 @@ std::size_t NodeRuns::active() const {
 std::vector<model::Execution> NodeRuns::running() const {
   std::vector<model::Execution> running;
   for (const auto& [key, run] : runs_) {
-    const bool is_under_way = run.phase == Phase::Running || run.phase == Phase::Adopted ||
-                              run.phase == Phase::Starting;
+    const bool is_under_way =
+        run.phase == Phase::Running || run.phase == Phase::Adopted || run.phase == Phase::Starting;
     if (!is_under_way) continue;
     running.push_back(describe(key, run));
   }

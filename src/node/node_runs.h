@@ -1,9 +1,10 @@
 // NodeRuns: executes runs on this node, on servers and agents alike.
 //
-// A run is ordered once by its key (job uid, group, attempt); ordering it again gives its state, never a
-// second process. The journal has it before the process starts; output goes to a spool file; the result
-// stays until acknowledged. So after a crash of this process, each ordered run is exactly one of: not
-// started (start it), alive (watched to its end), or gone (lost). Main loop's thread only.
+// A run is ordered once by its key (job uid, group, attempt); ordering it again gives its state,
+// never a second process. The journal has it before the process starts; output goes to a spool
+// file; the result stays until acknowledged. So after a crash of this process, each ordered run is
+// exactly one of: not started (start it), alive (watched to its end), or gone (lost). Main loop's
+// thread only.
 //
 //   ordered -> journal "starting" (durable) -> executor -> journal "process" -> ended ->
 //   journal "finished" -> on_finished -> acknowledge() -> journal "ended", spool removed
@@ -81,8 +82,8 @@ class NodeRuns {
   // Delivers results found at start; from now on the callbacks are used.
   void resume();
   void start(RunOrder order);
-  // The result of `key` is committed (or its job is gone): forget it. No effect before the result was
-  // handed out.
+  // The result of `key` is committed (or its job is gone): forget it. No effect before the result
+  // was handed out.
   void acknowledge(const RunKey& key);
   // The result could not be committed now; it is delivered again by redeliver().
   void redeliver();

@@ -59,8 +59,8 @@ bool shorten_spool(const Path& file) {
 bool has_writer(const Path& file) {
   auto fd = open_file(file, O_RDONLY);
   if (!fd) return false;
-  // A read lease is refused exactly when somebody has the file open for writing. The signal that would
-  // announce its break is one that is ignored unless asked for.
+  // A read lease is refused exactly when somebody has the file open for writing. The signal that
+  // would announce its break is one that is ignored unless asked for.
   ::fcntl(fd->get(), F_SETSIG, SIGURG);
   return ::fcntl(fd->get(), F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN;
 }

@@ -1,11 +1,12 @@
 // SpoolKeeper: keeps the output files of runs from filling the disk, and removes them.
 //
 // A run's process writes to its file itself, without limit. While runs are under way, the thread
-// `spool` looks at every file of the directory once per kCheckInterval; of a file that takes more than
-// kSpoolLimitBytes of disk it punches out the head and leaves the last kSpoolKeptBytes, more than is ever
-// stored of an output. Length and end of the file stay as they are, so the writer notices nothing and
-// the number of bytes written is still known. So a run takes at most the limit and what it writes in
-// one interval. Where holes cannot be punched, the file is emptied instead, with one warning.
+// `spool` looks at every file of the directory once per kCheckInterval; of a file that takes more
+// than kSpoolLimitBytes of disk it punches out the head and leaves the last kSpoolKeptBytes, more
+// than is ever stored of an output. Length and end of the file stay as they are, so the writer
+// notices nothing and the number of bytes written is still known. So a run takes at most the limit
+// and what it writes in one interval. Where holes cannot be punched, the file is emptied instead,
+// with one warning.
 //
 // remove() takes a file away once no process has it open for writing any more: a background process
 // that a job left behind would go on filling a file that nobody sees. Until then it is kept short.

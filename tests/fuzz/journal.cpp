@@ -1,7 +1,7 @@
 // Frames of the run journal from hostile bytes: parse_frames() must end, and what it accepts must
 // come back the same when it is written again.
-#include "base/assert.h"
 #include "node/journal.h"
+#include "base/assert.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace dkron::node;
