@@ -307,8 +307,11 @@ TEST_F(NodeRunsTest, fails_an_order_that_names_no_executor_of_ours) {
   unknown.executor = "nope";
   node.runs->start(unknown);
   node.wait_for_results(2);
-  EXPECT_EQ(node.finished[0].second.output, "grpc_agent: No executor defined, nothing to do\n");
-  EXPECT_EQ(node.finished[1].second.output, "grpc_agent: Specified executor is not present\n");
+  // Two threads read outputs, so results come in any order.
+  std::map<std::uint64_t, std::string> outputs;
+  for (const auto& [key, execution] : node.finished) outputs[key.uid] = execution.output;
+  EXPECT_EQ(outputs[1], "grpc_agent: No executor defined, nothing to do\n");
+  EXPECT_EQ(outputs[2], "grpc_agent: Specified executor is not present\n");
   EXPECT_EQ(node.runs->waiting(), 0U);
 }
 
