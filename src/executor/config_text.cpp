@@ -16,7 +16,9 @@ tl::unexpected<Error> illegal_base64(std::size_t position) {
               "illegal base64 data at input byte " + std::to_string(position));
 }
 
-bool is_line_end(char c) { return c == '\r' || c == '\n'; }
+bool is_line_end(char c) {
+  return c == '\r' || c == '\n';
+}
 
 std::size_t skip_line_ends(std::string_view text, std::size_t position) {
   while (position < text.size() && is_line_end(text[position])) ++position;
@@ -38,7 +40,8 @@ Result<void> check_padding(std::string_view text, std::size_t position, int digi
   return {};
 }
 
-Result<std::pair<std::int64_t, std::int64_t>> parse_range(std::string_view item, bool with_classes) {
+Result<std::pair<std::int64_t, std::int64_t>> parse_range(std::string_view item,
+                                                          bool with_classes) {
   const bool is_class = with_classes && item.size() == 3 && item[0] >= '1' && item[0] <= '9' &&
                         (item.substr(1) == "xx" || item.substr(1) == "XX");
   if (is_class) {

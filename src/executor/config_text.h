@@ -23,7 +23,8 @@ Result<bool> parse_bool(std::string_view text);
 Result<std::string> decode_base64(std::string_view text);
 std::string encode_base64(std::string_view bytes);
 
-// A set of numbers: `0,2,10-20`, blanks around numbers allowed; `2xx` is 200-299 where `with_classes`.
+// A set of numbers: `0,2,10-20`, blanks around numbers allowed; `2xx` is 200-299 where
+// `with_classes`.
 class CodeSet {
  public:
   static Result<CodeSet> parse(std::string_view text, bool with_classes);

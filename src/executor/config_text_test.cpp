@@ -11,8 +11,10 @@ std::string decoded(std::string_view text) {
 }
 
 TEST(ConfigText, reads_go_booleans) {
-  for (const char* text : {"1", "t", "T", "TRUE", "true", "True"}) EXPECT_TRUE(*parse_bool(text)) << text;
-  for (const char* text : {"0", "f", "F", "FALSE", "false", "False"}) EXPECT_FALSE(*parse_bool(text)) << text;
+  for (const char* text : {"1", "t", "T", "TRUE", "true", "True"})
+    EXPECT_TRUE(*parse_bool(text)) << text;
+  for (const char* text : {"0", "f", "F", "FALSE", "false", "False"})
+    EXPECT_FALSE(*parse_bool(text)) << text;
   EXPECT_EQ(parse_bool("maybe").error().message,
             "strconv.ParseBool: parsing \"maybe\": invalid syntax");
 }
@@ -51,7 +53,8 @@ TEST(CodeSet, reads_lists_ranges_and_classes) {
 }
 
 TEST(CodeSet, refuses_anything_else) {
-  for (const char* text : {"x", "3-1", "-1", "1-", "2xx"}) EXPECT_FALSE(CodeSet::parse(text, false)) << text;
+  for (const char* text : {"x", "3-1", "-1", "1-", "2xx"})
+    EXPECT_FALSE(CodeSet::parse(text, false)) << text;
   EXPECT_EQ(CodeSet::parse("1,x", false).error().message, "\"x\" is neither a number nor a range");
 }
 

@@ -1,8 +1,9 @@
 // Executor: how one kind of job does its work on this node.
 //
-// An Executor lives on the main loop's thread and never blocks it. start() begins one run and returns
-// a handle; the handle's owner keeps it until `finished` was called. Output goes to the run's spool
-// file (the executor creates it, nobody but appends), never through memory, so that it survives this process.
+// An Executor lives on the main loop's thread and never blocks it. start() begins one run and
+// returns a handle; the handle's owner keeps it until `finished` was called. Output goes to the
+// run's spool file (the executor creates it, nobody but appends), never through memory, so that it
+// survives this process.
 #pragma once
 
 #include <functional>
@@ -29,15 +30,15 @@ struct RunContext {
   std::int64_t group = 0;
   std::uint32_t attempt = 1;
   std::uint64_t fence = 0;
-  Instant scheduled_at;      // Zero for manual runs and dependents.
+  Instant scheduled_at;  // Zero for manual runs and dependents.
   Config config;
   Path spool_path;
 };
 
 struct RunResult {
   bool success = false;
-  std::string error;     // Empty on success; else the first line of the stored output.
-  std::string trailer;   // Text behind the output (time-out note ...), may be empty.
+  std::string error;    // Empty on success; else the first line of the stored output.
+  std::string trailer;  // Text behind the output (time-out note ...), may be empty.
 };
 
 struct Events {

@@ -14,9 +14,12 @@ namespace {
 namespace json = boost::json;
 
 // Ours beyond Dkron's, and its TLS options: refused instead of ignored.
-constexpr std::array<std::string_view, 6> kUnavailableKeys = {
-    "tlsCertificateFile", "tlsCertificateKeyFile", "tlsRootCAsFile",
-    "followRedirects",    "proxy",                 "retries"};
+constexpr std::array<std::string_view, 6> kUnavailableKeys = {"tlsCertificateFile",
+                                                              "tlsCertificateKeyFile",
+                                                              "tlsRootCAsFile",
+                                                              "followRedirects",
+                                                              "proxy",
+                                                              "retries"};
 
 constexpr std::int64_t kTimeoutLimitSeconds = 10L * 366 * 24 * 3600;
 constexpr std::int64_t kDefaultTimeoutSeconds = 30;
@@ -25,7 +28,9 @@ tl::unexpected<Error> invalid(std::string message) {
   return fail(ErrorCode::InvalidArgument, std::move(message));
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool equal_names(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -134,7 +139,8 @@ Result<void> read_body(const Config& config, HttpPlan* plan) {
 }
 
 std::string expression_without_slashes(const std::string& expression) {
-  const bool is_enclosed = expression.size() >= 2 && expression.front() == '/' && expression.back() == '/';
+  const bool is_enclosed =
+      expression.size() >= 2 && expression.front() == '/' && expression.back() == '/';
   return is_enclosed ? expression.substr(1, expression.size() - 2) : expression;
 }
 
@@ -161,7 +167,8 @@ std::string redacted_headers(const std::string& text) {
   for (const std::string_view item : *items) {
     const std::string_view name = item.substr(0, std::min(item.find(':'), item.size()));
     const std::string_view trimmed = go::trim_space(name);
-    const bool is_secret = equal_names(trimmed, "Authorization") || equal_names(trimmed, "Cookie") ||
+    const bool is_secret = equal_names(trimmed, "Authorization") ||
+                           equal_names(trimmed, "Cookie") ||
                            equal_names(trimmed, "Proxy-Authorization");
     shown.emplace_back(is_secret ? std::string(trimmed) + ": ***" : std::string(item));
   }
@@ -175,7 +182,8 @@ std::string redacted_url(const std::string& url) {
   const std::size_t start = scheme + 3;
   const std::size_t authority_end = std::min(url.find_first_of("/?#", start), url.size());
   const std::size_t at = url.substr(0, authority_end).rfind('@');
-  return at == std::string::npos || at < start ? url : url.substr(0, start) + "***" + url.substr(at);
+  return at == std::string::npos || at < start ? url
+                                               : url.substr(0, start) + "***" + url.substr(at);
 }
 
 std::string redacted(const std::string& key, const std::string& value) {
@@ -212,11 +220,13 @@ Result<HttpPlan> plan_http(const Config& config) {
     return invalid("net/http: invalid method " + go::quote(plan.request.method));
   }
   read_timeout(config, &plan);
-  if (auto read = read_headers(find_value(config, "headers"), &plan); !read) return fail(read.error());
+  if (auto read = read_headers(find_value(config, "headers"), &plan); !read)
+    return fail(read.error());
   if (auto read = read_body(config, &plan); !read) return fail(read.error());
   const std::string_view username = find_value(config, "username");
   if (!username.empty() && !has_header(plan.request.headers, "Authorization")) {
-    const std::string pair = std::string(username) + ":" + std::string(find_value(config, "password"));
+    const std::string pair =
+        std::string(username) + ":" + std::string(find_value(config, "password"));
     plan.request.headers.emplace_back("Authorization", "Basic " + encode_base64(pair));
   }
   if (!has_header(plan.request.headers, "User-Agent")) {

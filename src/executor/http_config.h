@@ -13,7 +13,7 @@ namespace dkron::executor {
 
 struct HttpPlan {
   net::FetchOptions request;
-  std::string preamble;                // Debug dump and warnings, in front of the body.
+  std::string preamble;  // Debug dump and warnings, in front of the body.
   std::optional<std::string> expect_code;
   std::optional<std::string> expect_body;
 };

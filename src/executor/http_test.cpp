@@ -79,7 +79,8 @@ class HttpTest : public testing::Test {
 
 // The recorded jobs; what the transport says of wrong URLs and refused connections is told in net/.
 TEST_F(HttpTest, gives_the_recorded_results) {
-  const auto text = read_file(Path(DKRON_SOURCE_DIR) / "tests/golden/executions/http.json", 1 << 20);
+  const auto text =
+      read_file(Path(DKRON_SOURCE_DIR) / "tests/golden/executions/http.json", 1 << 20);
   ASSERT_TRUE(text);
   int replayed = 0;
   const json::value recorded = json::parse(*text);
@@ -127,7 +128,10 @@ TEST_F(HttpTest, gives_the_recorded_results) {
 }
 
 TEST_F(HttpTest, sends_what_the_job_says) {
-  run({{"method", "POST"}, {"url", "http://h/"}, {"body", "data"}, {"timeout", "5"},
+  run({{"method", "POST"},
+       {"url", "http://h/"},
+       {"body", "data"},
+       {"timeout", "5"},
        {"headers", R"(["X-A: http://b:1/", "Content-Type:text/plain", "", "nonsense"])"}});
   EXPECT_EQ(request_.method, "POST");
   EXPECT_EQ(request_.url, "http://h/");
@@ -150,7 +154,8 @@ TEST_F(HttpTest, a_header_cannot_break_out_of_its_line) {
             "Get \"http://127.0.0.1:1/health\": net/http: invalid header field value for \"X-A\"");
   EXPECT_EQ(get({{"headers", R"(["X A: b"])"}}).error,
             "Get \"http://127.0.0.1:1/health\": net/http: invalid header field name \"X A\"");
-  EXPECT_EQ(run({{"method", "GE T"}, {"url", "http://h/"}}).error, "net/http: invalid method \"GE T\"");
+  EXPECT_EQ(run({{"method", "GE T"}, {"url", "http://h/"}}).error,
+            "net/http: invalid method \"GE T\"");
 }
 
 TEST_F(HttpTest, reads_the_timeout_in_whole_seconds) {
@@ -162,8 +167,9 @@ TEST_F(HttpTest, reads_the_timeout_in_whole_seconds) {
   EXPECT_EQ(request_.timeout, seconds(0));
   get({{"timeout", "1m"}});
   EXPECT_EQ(request_.timeout, seconds(30));
-  EXPECT_EQ(output(), "Warning: invalid timeout value: \"1m\" not understood (strconv.Atoi: parsing \"1m\": "
-                      "invalid syntax), using default value of 30.\n{\"status\":\"healthy\"}");
+  EXPECT_EQ(output(),
+            "Warning: invalid timeout value: \"1m\" not understood (strconv.Atoi: parsing \"1m\": "
+            "invalid syntax), using default value of 30.\n{\"status\":\"healthy\"}");
 }
 
 TEST_F(HttpTest, compares_codes_exactly) {
@@ -197,7 +203,10 @@ TEST_F(HttpTest, refuses_wrong_configs_when_the_job_is_saved) {
 }
 
 TEST_F(HttpTest, hides_secrets_in_the_debug_dump) {
-  get({{"debug", "false"}, {"url", "http://user:pw@h/a@b"}, {"password", "pw"}, {"username", "u"},
+  get({{"debug", "false"},
+       {"url", "http://user:pw@h/a@b"},
+       {"password", "pw"},
+       {"username", "u"},
        {"headers", R"(["Authorization: Bearer pw","X-A: 1"])"}});
   EXPECT_EQ(output().find("pw"), std::string::npos) << output();
   EXPECT_NE(output().find("http://***@h/a@b"), std::string::npos) << output();
@@ -221,15 +230,16 @@ TEST_F(HttpTest, reports_an_output_file_that_cannot_be_written) {
 class SlowHttpTest : public HttpTest {
  protected:
   void SetUp() override {
-    executor_ = make_http_executor(loop_, [this](const net::FetchOptions& options) -> Result<net::FetchResult> {
-      {
-        std::lock_guard lock(mutex_);
-        ++under_way_;
-      }
-      wake_.notify_all();
-      while (!*options.canceled) std::this_thread::yield();
-      return fail(ErrorCode::Canceled, "broken off");
-    });
+    executor_ = make_http_executor(
+        loop_, [this](const net::FetchOptions& options) -> Result<net::FetchResult> {
+          {
+            std::lock_guard lock(mutex_);
+            ++under_way_;
+          }
+          wake_.notify_all();
+          while (!*options.canceled) std::this_thread::yield();
+          return fail(ErrorCode::Canceled, "broken off");
+        });
   }
   void wait_for_fetch() {
     std::unique_lock lock(mutex_);

@@ -1,6 +1,6 @@
 // The shell executor: one process per run, through process::Spawner.
-#include <csignal>
 #include <unistd.h>
+#include <csignal>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -9,7 +9,8 @@
 namespace dkron::executor {
 namespace {
 
-// While a group is given its grace after its leader ended, how often it is asked whether it is gone.
+// While a group is given its grace after its leader ended, how often it is asked whether it is
+// gone.
 constexpr Duration kGroupCheckInterval = milliseconds(20);
 
 std::vector<std::string> make_environment(const std::vector<std::string>& inherited,
@@ -135,7 +136,8 @@ class ShellProcess : public std::enable_shared_from_this<ShellProcess> {
 
   void finish_by_status() {
     // KILL leaves no exit code: the process had ended by itself when the time limit struck.
-    if (ending_ == Ending::TimedOut && !is_terminated_ && status_.signal == 0) ending_ = Ending::None;
+    if (ending_ == Ending::TimedOut && !is_terminated_ && status_.signal == 0)
+      ending_ = Ending::None;
     RunResult result;
     const bool is_accepted = status_.signal == 0 && plan_.success_codes.contains(status_.code);
     result.success = is_accepted && ending_ == Ending::None;
@@ -166,7 +168,7 @@ class ShellProcess : public std::enable_shared_from_this<ShellProcess> {
   Events events_;
   ShellPlan plan_;
   std::unique_ptr<process::Child> child_;
-  std::unique_ptr<net::Timer> timer_;        // The time limit, then the grace.
+  std::unique_ptr<net::Timer> timer_;  // The time limit, then the grace.
   std::unique_ptr<net::Timer> group_timer_;
   Ending ending_ = Ending::None;
   std::string cancel_reason_;

@@ -42,7 +42,8 @@ Result<std::vector<std::string>> parse_env(std::string_view text) {
     const json::value value = json::parse({text.data(), text.size()}, error);
     if (error || !value.is_object()) return invalid("env: the JSON object cannot be read");
     for (const auto& member : value.get_object()) {
-      if (!member.value().is_string()) return invalid("env: the values of the JSON object must be text");
+      if (!member.value().is_string())
+        return invalid("env: the values of the JSON object must be text");
       entries.push_back(std::string(member.key()) + "=" + std::string(member.value().get_string()));
     }
     return entries;
@@ -60,7 +61,8 @@ Result<void> read_own_keys(const Config& config, ShellPlan* plan) {
   const std::string_view grace = find_value(config, "kill_grace");
   if (!grace.empty()) {
     const auto parsed = parse_duration(grace);
-    if (!parsed || *parsed < Duration(0)) return invalid("kill_grace: not a duration: " + go::quote(grace));
+    if (!parsed || *parsed < Duration(0))
+      return invalid("kill_grace: not a duration: " + go::quote(grace));
     plan->kill_grace = *parsed;
   }
   std::string_view codes = find_value(config, "success_codes");
@@ -147,10 +149,11 @@ std::vector<std::string> inherited_environment(const char* const* environment,
   for (; *environment != nullptr; ++environment) {
     const std::string_view entry = *environment;
     const std::string name(entry.substr(0, entry.find('=')));
-    const bool passes = allow.empty() ? !is_hidden(name)
-                                      : std::any_of(allow.begin(), allow.end(), [&](const auto& pattern) {
-                                          return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-                                        });
+    const bool passes = allow.empty()
+                            ? !is_hidden(name)
+                            : std::any_of(allow.begin(), allow.end(), [&](const auto& pattern) {
+                                return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+                              });
     if (passes) inherited.emplace_back(entry);
   }
   return inherited;

@@ -14,11 +14,11 @@ namespace dkron::executor {
 
 struct ShellPlan {
   std::vector<std::string> argv;
-  bool was_cut = false;             // By an unquoted shell operator, which needs `shell`.
-  std::vector<std::string> env;     // The entries of `env`, in their order.
+  bool was_cut = false;          // By an unquoted shell operator, which needs `shell`.
+  std::vector<std::string> env;  // The entries of `env`, in their order.
   std::string working_directory;
   std::string input;
-  Duration timeout{0};              // 0: none
+  Duration timeout{0};  // 0: none
   std::optional<Duration> kill_grace;
   CodeSet success_codes;
   bool discard_stderr = false;

@@ -90,7 +90,8 @@ TEST_F(ShellTest, tells_the_process_and_succeeds) {
 TEST_F(ShellTest, gives_the_recorded_results) {
   const std::string old_path = std::getenv("PATH");
   ::setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
-  const auto text = read_file(Path(DKRON_SOURCE_DIR) / "tests/golden/executions/shell.json", 1 << 20);
+  const auto text =
+      read_file(Path(DKRON_SOURCE_DIR) / "tests/golden/executions/shell.json", 1 << 20);
   ASSERT_TRUE(text);
   int replayed = 0;
   const json::value recorded = json::parse(*text);
@@ -144,10 +145,10 @@ TEST_F(ShellTest, gives_the_job_its_variables_and_hides_those_of_the_agent) {
   context_.scheduled_at = Instant::from_unix(1'700'000'000);
   run({{"command", "env"}, {"env", "A=1,B=two words,A=2,ENV_JOB_NAME=mine"}});
   const std::string text = "\n" + output();
-  for (const char* line :
-       {"A=2", "B=two words", "ENV_JOB_NAME=job-1", "DKRON_JOB_NAME=job-1", "DKRON_EXECUTION_ID=123-node1",
-        "DKRON_EXECUTION_GROUP=77", "DKRON_ATTEMPT=2", "DKRON_FENCE=9", "DKRON_NODE_NAME=node1",
-        "DKRON_SCHEDULED_AT=2023-11-14T22:13:20Z", "VISIBLE_TO_JOBS=yes"}) {
+  for (const char* line : {"A=2", "B=two words", "ENV_JOB_NAME=job-1", "DKRON_JOB_NAME=job-1",
+                           "DKRON_EXECUTION_ID=123-node1", "DKRON_EXECUTION_GROUP=77",
+                           "DKRON_ATTEMPT=2", "DKRON_FENCE=9", "DKRON_NODE_NAME=node1",
+                           "DKRON_SCHEDULED_AT=2023-11-14T22:13:20Z", "VISIBLE_TO_JOBS=yes"}) {
     EXPECT_NE(text.find("\n" + std::string(line) + "\n"), std::string::npos) << line;
   }
   for (const char* hidden : {"DKRON_ENCRYPT", "PLUGIN_MIN_PORT", "A=1\n", "ENV_JOB_NAME=mine"}) {
@@ -159,7 +160,8 @@ TEST_F(ShellTest, gives_the_job_its_variables_and_hides_those_of_the_agent) {
 }
 
 TEST_F(ShellTest, passes_only_the_allowed_variables) {
-  const char* environment[] = {"PATH=/bin", "LC_ALL=C", "LC_TIME=C", "OTHER=1", "DKRON_X=1", nullptr};
+  const char* environment[] = {"PATH=/bin", "LC_ALL=C",  "LC_TIME=C",
+                               "OTHER=1",   "DKRON_X=1", nullptr};
   EXPECT_EQ(inherited_environment(environment, {"PATH", "LC_*"}),
             (std::vector<std::string>{"PATH=/bin", "LC_ALL=C", "LC_TIME=C"}));
   EXPECT_EQ(inherited_environment(environment, {}),
@@ -180,8 +182,10 @@ TEST_F(ShellTest, refuses_wrong_configs_when_the_job_is_saved) {
   EXPECT_EQ(refused({{"mem_limit", "1MB"}}), "mem_limit: a memory limit is not available yet");
   EXPECT_EQ(refused({{"su", "nobody"}}), "su: running as another user is not available yet");
   EXPECT_EQ(refused({{"kill_grace", "soon"}}), "kill_grace: not a duration: \"soon\"");
-  EXPECT_EQ(refused({{"success_codes", "a"}}), "success_codes: \"a\" is neither a number nor a range");
-  EXPECT_EQ(refused({{"output", "none"}}), "output: must be \"merged\" or \"stdout\", not \"none\"");
+  EXPECT_EQ(refused({{"success_codes", "a"}}),
+            "success_codes: \"a\" is neither a number nor a range");
+  EXPECT_EQ(refused({{"output", "none"}}),
+            "output: must be \"merged\" or \"stdout\", not \"none\"");
   EXPECT_EQ(refused({{"kill_children", "maybe"}}),
             "kill_children: strconv.ParseBool: parsing \"maybe\": invalid syntax");
   EXPECT_NE(refused({{"command", "a|b"}, {"strict", "true"}}), "");
@@ -197,12 +201,14 @@ TEST_F(ShellTest, does_not_run_what_it_cannot_limit) {
 }
 
 TEST_F(ShellTest, reports_bad_values_of_a_stored_job) {
-  EXPECT_EQ(run({{"command", "true"}, {"payload", "a"}}).error, "illegal base64 data at input byte 0");
+  EXPECT_EQ(run({{"command", "true"}, {"payload", "a"}}).error,
+            "illegal base64 data at input byte 0");
   EXPECT_EQ(run({{"command", "true"}, {"timeout", "x"}}).error, "shell: Error parsing job timeout");
 }
 
 TEST_F(ShellTest, gives_a_payload_of_any_length) {
-  const RunResult result = run({{"command", "wc -c"}, {"payload", encode_base64(std::string(1'000'000, 'x'))}});
+  const RunResult result =
+      run({{"command", "wc -c"}, {"payload", encode_base64(std::string(1'000'000, 'x'))}});
   EXPECT_TRUE(result.success);
   EXPECT_EQ(output(), "1000000\n");
 }
@@ -233,34 +239,42 @@ TEST_F(ShellTest, reports_an_output_file_that_cannot_be_written) {
 }
 
 TEST_F(ShellTest, kills_the_group_at_the_time_limit) {
-  const RunResult result = run({{"command", "sleep 1000 & echo $!; sleep 1000"}, {"shell", "true"},
-                                {"timeout", "200ms"}});
+  const RunResult result = run(
+      {{"command", "sleep 1000 & echo $!; sleep 1000"}, {"shell", "true"}, {"timeout", "200ms"}});
   EXPECT_FALSE(result.success);
   EXPECT_EQ(result.error, "signal: killed");
-  EXPECT_EQ(result.trailer, "shell: Job 'sleep 1000 & echo $!; sleep 1000' execution time exceeding "
-                            "defined timeout 200ms. Job was killed");
+  EXPECT_EQ(result.trailer,
+            "shell: Job 'sleep 1000 & echo $!; sleep 1000' execution time exceeding "
+            "defined timeout 200ms. Job was killed");
   EXPECT_TRUE(wait_for_end(std::stoi(output())));
 }
 
 TEST_F(ShellTest, gives_the_group_its_grace) {
   // The shell dies of TERM at once; the subshell uses the grace to say goodbye.
   const RunResult result =
-      run({{"command", "(trap 'sleep 0.1; echo bye; exit' TERM; while :; do sleep 0.01; done) & sleep 1000"},
-           {"shell", "true"}, {"timeout", "200ms"}, {"kill_grace", "20s"}});
+      run({{"command",
+            "(trap 'sleep 0.1; echo bye; exit' TERM; while :; do sleep 0.01; done) & sleep 1000"},
+           {"shell", "true"},
+           {"timeout", "200ms"},
+           {"kill_grace", "20s"}});
   EXPECT_EQ(result.error, "signal: terminated");
   EXPECT_TRUE(output().ends_with("bye\n")) << output();
 }
 
 TEST_F(ShellTest, kills_what_ignores_term_when_the_grace_is_over) {
-  const RunResult result = run({{"command", "trap '' TERM; while :; do sleep 0.05; done"}, {"shell", "true"},
-                                {"timeout", "100ms"}, {"kill_grace", "100ms"}});
+  const RunResult result = run({{"command", "trap '' TERM; while :; do sleep 0.05; done"},
+                                {"shell", "true"},
+                                {"timeout", "100ms"},
+                                {"kill_grace", "100ms"}});
   EXPECT_EQ(result.error, "signal: killed");
   EXPECT_TRUE(wait_for_end(process_.pid));
 }
 
 TEST_F(ShellTest, a_run_that_obeys_term_with_code_0_has_failed_all_the_same) {
   const RunResult result = run({{"command", "trap 'exit 0' TERM; while :; do sleep 0.01; done"},
-                                {"shell", "true"}, {"timeout", "200ms"}, {"kill_grace", "20s"}});
+                                {"shell", "true"},
+                                {"timeout", "200ms"},
+                                {"kill_grace", "20s"}});
   EXPECT_FALSE(result.success);
   EXPECT_EQ(result.error, "exit status 0");
 }

@@ -52,17 +52,27 @@ class Splitter {
 
   bool take_plain(char c) {
     switch (c) {
-      case ' ': case '\t': case '\r': case '\n': end_word(); return true;
+      case ' ':
+      case '\t':
+      case '\r':
+      case '\n': end_word(); return true;
       case '\'': quote_ = Quote::Single; return true;
       case '"': quote_ = Quote::Double; return true;
-      case '`': quote_ = Quote::Back; add(c); return true;
+      case '`':
+        quote_ = Quote::Back;
+        add(c);
+        return true;
       case ')': return false;
       case '(':
         if (word_.empty() || word_.back() != '$') return false;
         quote_ = Quote::Dollar;
         add(c);
         return true;
-      case ';': case '&': case '|': case '<': case '>': cut(c); return true;
+      case ';':
+      case '&':
+      case '|':
+      case '<':
+      case '>': cut(c); return true;
       default: add(c); return true;
     }
   }

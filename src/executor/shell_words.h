@@ -18,8 +18,8 @@ struct ShellWords {
   bool was_cut = false;
 };
 
-// `letters_only`: a backslash before n or t gives that letter, as before Dkron 4.1.2. The only error is
-// `invalid command line string`.
+// `letters_only`: a backslash before n or t gives that letter, as before Dkron 4.1.2. The only
+// error is `invalid command line string`.
 Result<ShellWords> split_shell_words(std::string_view line, bool letters_only = false);
 
 }  // namespace dkron::executor

@@ -46,8 +46,8 @@ TEST(ShellWords, splits_as_the_reference_does) {
 }
 
 TEST(ShellWords, refuses_what_is_left_open) {
-  for (const char* line : {"echo (x)", "echo x)", "echo 'open", "echo \"open", "trailing\\", "echo $(a",
-                           "`a", "$(a (b))", "'a`\"", "`'`"}) {
+  for (const char* line : {"echo (x)", "echo x)", "echo 'open", "echo \"open", "trailing\\",
+                           "echo $(a", "`a", "$(a (b))", "'a`\"", "`'`"}) {
     EXPECT_EQ(joined(line), "!invalid command line string") << line;
   }
 }

@@ -1,12 +1,15 @@
 #include "node/journal.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/checksum.h"
@@ -17,10 +20,14 @@ namespace {
 
 constexpr std::size_t kFrameHead = 12;
 constexpr std::size_t kFileLimitBytes = 1024ULL * 1024 * 1024;
+// How much is hashed to find an intact record behind a damaged one; beyond it the file counts as
+// corrupt.
+constexpr std::size_t kSearchLimitBytes = 64ULL * 1024 * 1024;
 
 template <class Number>
 void append_little_endian(std::string* out, Number value) {
-  for (std::size_t i = 0; i < sizeof value; ++i) out->push_back(static_cast<char>(value >> (8 * i)));
+  for (std::size_t i = 0; i < sizeof value; ++i)
+    out->push_back(static_cast<char>(value >> (8 * i)));
 }
 
 template <class Number>
@@ -32,10 +39,37 @@ Number read_little_endian(std::string_view bytes) {
   return value;
 }
 
+// The frame at the start of `bytes`; nothing when it is not whole and intact.
+std::optional<journal::Record> read_frame(std::string_view bytes, std::size_t* size_bytes) {
+  if (bytes.size() < kFrameHead) return std::nullopt;
+  const auto length = read_little_endian<std::uint32_t>(bytes);
+  if (length > Journal::kRecordLimitBytes || bytes.size() - kFrameHead < length)
+    return std::nullopt;
+  *size_bytes = kFrameHead + length;
+  const std::string_view payload = bytes.substr(kFrameHead, length);
+  if (checksum64(payload) != read_little_endian<std::uint64_t>(bytes.substr(4)))
+    return std::nullopt;
+  journal::Record record;
+  if (!record.ParseFromArray(payload.data(), static_cast<int>(length))) return std::nullopt;
+  return record;
+}
+
+// Tells damage from a torn tail: only behind the former do intact records follow.
+bool has_intact_frame(std::string_view bytes) {
+  std::size_t hashed_bytes = 0;
+  for (std::size_t i = 1; i + kFrameHead <= bytes.size(); ++i) {
+    std::size_t size_bytes = 0;
+    if (read_frame(bytes.substr(i), &size_bytes)) return true;
+    hashed_bytes += size_bytes;
+    if (hashed_bytes > kSearchLimitBytes) return true;
+  }
+  return false;
+}
+
 struct Item {
   std::string bytes;
   bool durable = false;
-  bool replaces = false;
+  std::function<std::vector<journal::Record>()> replacement;
   Journal::Written written;
 };
 
@@ -48,34 +82,41 @@ void append_frame(std::string* out, const journal::Record& record) {
   *out += payload;
 }
 
-Result<std::vector<journal::Record>> parse_frames(std::string_view bytes, std::size_t* valid_bytes) {
+Result<std::vector<journal::Record>> parse_frames(std::string_view bytes,
+                                                  std::size_t* valid_bytes) {
   std::vector<journal::Record> records;
   *valid_bytes = 0;
-  while (bytes.size() - *valid_bytes >= kFrameHead) {
+  while (*valid_bytes < bytes.size()) {
     const std::string_view rest = bytes.substr(*valid_bytes);
-    const auto length = read_little_endian<std::uint32_t>(rest);
-    if (length > Journal::kRecordLimitBytes || rest.size() - kFrameHead < length) break;
-    const std::string_view payload = rest.substr(kFrameHead, length);
-    journal::Record record;
-    const bool intact = checksum64(payload) == read_little_endian<std::uint64_t>(rest.substr(4)) &&
-                        record.ParseFromArray(payload.data(), static_cast<int>(length));
-    if (!intact) {
-      // The last record of a file may be torn; one with others behind it was damaged later.
-      if (rest.size() == kFrameHead + length) break;
-      return fail(ErrorCode::Corrupt, "a record of the run journal is damaged at byte " +
-                                          std::to_string(*valid_bytes));
+    std::size_t size_bytes = 0;
+    auto record = read_frame(rest, &size_bytes);
+    if (!record) {
+      if (!has_intact_frame(rest)) break;
+      return fail(ErrorCode::Corrupt,
+                  "a record of the run journal is damaged at byte " + std::to_string(*valid_bytes));
     }
-    records.push_back(std::move(record));
-    *valid_bytes += kFrameHead + length;
+    records.push_back(std::move(*record));
+    *valid_bytes += size_bytes;
   }
   return records;
 }
+
+namespace {
+
+std::string frames(const std::vector<journal::Record>& records) {
+  std::string bytes;
+  for (const journal::Record& record : records) append_frame(&bytes, record);
+  return bytes;
+}
+
+}  // namespace
 
 struct Journal::Impl {
   Path path;
   Post post;
   UniqueFd fd;
   std::atomic<std::uint64_t> size_bytes{0};
+  std::atomic<std::uint64_t> rewritten_bytes{0};
 
   mutable std::mutex mutex;
   std::condition_variable wake;
@@ -100,6 +141,7 @@ void Journal::Impl::put(Item item) {
 }
 
 void Journal::Impl::run() {
+  ::pthread_setname_np(::pthread_self(), "journal");
   for (;;) {
     std::vector<Item> items;
     {
@@ -132,9 +174,9 @@ Result<void> Journal::Impl::write_items(const std::vector<Item>& items) {
   std::string bytes;
   bool durable = false;
   for (const Item& item : items) {
-    if (item.replaces) {
+    if (item.replacement) {
       bytes.clear();  // What was appended before is part of the replacement.
-      if (auto replaced = replace(item.bytes); !replaced) return replaced;
+      if (auto replaced = replace(frames(item.replacement())); !replaced) return replaced;
       continue;
     }
     bytes += item.bytes;
@@ -159,6 +201,7 @@ Result<void> Journal::Impl::replace(const std::string& bytes) {
   if (!opened) return fail(opened.error());
   fd = std::move(*opened);
   size_bytes = bytes.size();
+  rewritten_bytes = bytes.size();
   return {};
 }
 
@@ -178,9 +221,8 @@ Result<std::unique_ptr<Journal>> Journal::open(const Path& path, Post post, cons
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   impl->post = std::move(post);
-  std::string kept;
-  for (const journal::Record& record : keep(*records)) append_frame(&kept, record);
-  if (auto replaced = impl->replace(kept); !replaced) return fail(replaced.error());
+  if (auto replaced = impl->replace(frames(keep(*records))); !replaced)
+    return fail(replaced.error());
   Impl* raw = impl.get();
   std::unique_ptr<Journal> journal(new Journal(std::move(impl)));
   raw->thread = std::thread([raw] { raw->run(); });
@@ -204,14 +246,19 @@ void Journal::append(const journal::Record& record, bool durable, Written writte
   impl_->put(std::move(item));
 }
 
-void Journal::rewrite(const std::vector<journal::Record>& records) {
+void Journal::rewrite(std::function<std::vector<journal::Record>()> make) {
   Item item;
-  item.replaces = true;
-  for (const journal::Record& record : records) append_frame(&item.bytes, record);
+  item.replacement = std::move(make);
   impl_->put(std::move(item));
 }
 
-std::uint64_t Journal::size_bytes() const { return impl_->size_bytes; }
+bool Journal::is_bloated() const {
+  return impl_->size_bytes > std::max<std::uint64_t>(kCompactBytes, 2 * impl_->rewritten_bytes);
+}
+
+std::uint64_t Journal::size_bytes() const {
+  return impl_->size_bytes;
+}
 
 std::size_t Journal::queued() const {
   std::lock_guard lock(impl_->mutex);

@@ -4,10 +4,11 @@
 //
 //   length u32 LE | XXH3 u64 LE | record
 //
-// A torn tail, as a crash leaves it, is cut off when the file is read; a damaged record in front of it
-// is Corrupt. The Journal owns the thread `journal`, which writes what is queued with one write and,
-// when someone asked for it, one fdatasync: a thousand starts of one instant share one. append() may be
-// called from the owner's thread only; `written` runs through `post`, in the order of the calls.
+// A torn tail, as a crash leaves it, is cut off when the file is read; a damaged record with an
+// intact one behind it is Corrupt. The Journal owns the thread `journal`, which writes what is
+// queued with one write and, when someone asked for it, one fdatasync: a thousand starts of one
+// instant share one. append() may be called from the owner's thread only; `written` runs through
+// `post`, in the order of the calls.
 #pragma once
 
 #include <functional>
@@ -23,22 +24,24 @@ namespace dkron::node {
 
 class Journal {
  public:
-  // The file is rewritten without ended runs once it is larger than this and mostly dead.
   static constexpr std::uint64_t kCompactBytes = 8 * 1024 * 1024;
   static constexpr std::uint32_t kRecordLimitBytes = 1024 * 1024;
 
   using Written = std::function<void(Result<void>)>;
 
-  // Reads the records of `path` (missing: none) into `*records`, and goes on with a new file that holds
-  // `keep(records)` only.
+  // Reads the records of `path` (missing: none) into `*records`, and goes on with a new file that
+  // holds `keep(records)` only.
   using Keep = std::function<std::vector<journal::Record>(const std::vector<journal::Record>&)>;
   static Result<std::unique_ptr<Journal>> open(const Path& path, Post post, const Keep& keep);
   ~Journal();  // Writes what is queued.
 
   // `durable`: `written` is called after an fdatasync. `written` may be null.
   void append(const journal::Record& record, bool durable, Written written);
-  // Replaces the file's content; ordered among the appends.
-  void rewrite(const std::vector<journal::Record>& records);
+  // Replaces the file's content; ordered among the appends. `make` runs on the journal's thread, so
+  // that the owner does not spend its time on it; it must hold all that it needs.
+  void rewrite(std::function<std::vector<journal::Record>()> make);
+  // Time for a rewrite: larger than kCompactBytes and twice what the last rewrite left.
+  bool is_bloated() const;  // Thread-safe.
 
   std::uint64_t size_bytes() const;  // Thread-safe.
   std::size_t queued() const;        // Thread-safe.

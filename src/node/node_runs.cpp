@@ -1,8 +1,10 @@
 #include "node/node_runs.h"
 
 #include <algorithm>
+#include <csignal>
 
 #include "base/assert.h"
+#include "base/checksum.h"
 #include "base/log.h"
 
 namespace dkron::node {
@@ -31,13 +33,61 @@ RunKey key_of(const journal::Record& record) {
   return {};
 }
 
-constexpr std::string_view kLostText = "the run ended while the node was down; its exit status is unknown";
+// Zero, which matches nothing, where it cannot be read.
+std::uint64_t read_boot_checksum() {
+  const auto id = read_file("/proc/sys/kernel/random/boot_id", 4096);
+  return id && !id->empty() ? checksum64(*id) : 0;
+}
+
+journal::Record starting_record(const RunOrder& order, Instant started_at) {
+  journal::Record record;
+  journal::Starting* starting = record.mutable_starting();
+  *starting->mutable_key() = to_message(order.key);
+  starting->set_job_name(order.job_name);
+  starting->set_started_at_ns(started_at.unix_nanos());
+  starting->set_fence(order.fence);
+  return record;
+}
+
+journal::Record process_record(const RunKey& key, process::ProcessId id, std::uint64_t boot) {
+  journal::Record record;
+  journal::Process* process = record.mutable_process();
+  *process->mutable_key() = to_message(key);
+  process->set_pid(id.pid);
+  process->set_start_time_ticks(id.start_time_ticks);
+  process->set_boot(boot);
+  return record;
+}
+
+journal::Record finished_record(const RunKey& key, Instant at, const executor::RunResult& result,
+                                bool lost) {
+  journal::Record record;
+  journal::Finished* finished = record.mutable_finished();
+  *finished->mutable_key() = to_message(key);
+  finished->set_finished_at_ns(at.unix_nanos());
+  finished->set_success(result.success);
+  finished->set_lost(lost);
+  finished->set_error(result.error.substr(0, executor::kOutputLimitBytes));
+  finished->set_trailer(result.trailer.substr(0, executor::kOutputLimitBytes));
+  return record;
+}
+
+journal::Record ended_record(const RunKey& key) {
+  journal::Record record;
+  *record.mutable_ended() = to_message(key);
+  return record;
+}
+
+constexpr std::string_view kLostText =
+    "the run ended while the node was down; its exit status is unknown";
 
 }  // namespace
 
 NodeRuns::NodeRuns(Environment environment, Callbacks callbacks)
-    : env_(std::move(environment)), callbacks_(std::move(callbacks)) {}
-NodeRuns::~NodeRuns() = default;
+    : env_(std::move(environment)), callbacks_(std::move(callbacks)), boot_(read_boot_checksum()) {}
+NodeRuns::~NodeRuns() {
+  *self_ = nullptr;
+}
 
 Result<std::unique_ptr<NodeRuns>> NodeRuns::open(Environment environment, Callbacks callbacks) {
   std::unique_ptr<NodeRuns> runs(new NodeRuns(std::move(environment), std::move(callbacks)));
@@ -51,12 +101,15 @@ Result<std::unique_ptr<NodeRuns>> NodeRuns::open(Environment environment, Callba
                                });
   if (!journal) return fail(journal.error());
   runs->journal_ = std::move(*journal);
+  runs->spool_ = std::make_unique<SpoolKeeper>(directory / "spool");
   runs->announce_timer_ = runs->env_.loop.make_timer();
+  runs->collect_timer_ = runs->env_.loop.make_timer();
   runs->take_up(kept);
   return runs;
 }
 
-// What is not over, and the newest ended keys, so that an order that arrives late is still recognised.
+// What is not over, and the newest ended keys, so that an order that arrives late is still
+// recognised.
 std::vector<journal::Record> NodeRuns::keep_open(const std::vector<journal::Record>& records) {
   std::set<RunKey> ended;
   for (const journal::Record& record : records) {
@@ -85,7 +138,7 @@ void NodeRuns::take_up(const std::vector<journal::Record>& records) {
   for (const auto& [key, run] : runs_) known.insert(spool_path(key).filename().string());
   std::error_code error;
   for (const auto& file : std::filesystem::directory_iterator(env_.directory / "spool", error)) {
-    if (known.count(file.path().filename().string()) == 0) std::filesystem::remove(file.path(), error);
+    if (known.count(file.path().filename().string()) == 0) spool_->remove(file.path());
   }
 }
 
@@ -99,13 +152,17 @@ void NodeRuns::take_up(const journal::Record& record) {
       run.order.job_name = record.starting().job_name();
       run.order.fence = record.starting().fence();
       run.started_at = Instant::from_unix_nanos(record.starting().started_at_ns());
+      last_started_at_ = std::max(last_started_at_, run.started_at);
       break;
     }
     case journal::Record::kProcess: {
       const auto found = runs_.find(key);
       if (found == runs_.end()) break;
       found->second.phase = Phase::Running;
-      found->second.process = {record.process().pid(), record.process().start_time_ticks()};
+      // Of an earlier boot the number says nothing any more.
+      if (record.process().boot() == boot_ && boot_ != 0) {
+        found->second.process = {record.process().pid(), record.process().start_time_ticks()};
+      }
       break;
     }
     case journal::Record::kFinished: {
@@ -114,13 +171,12 @@ void NodeRuns::take_up(const journal::Record& record) {
       Run& run = found->second;
       run.phase = Phase::Collecting;
       run.finished_at = Instant::from_unix_nanos(record.finished().finished_at_ns());
-      run.result = {record.finished().success(), record.finished().error(), record.finished().trailer()};
+      run.result = {record.finished().success(), record.finished().error(),
+                    record.finished().trailer()};
       run.lost = record.finished().lost();
       break;
     }
-    case journal::Record::kEnded:
-      remember_end(key);
-      break;
+    case journal::Record::kEnded: remember_end(key); break;
     case journal::Record::KIND_NOT_SET: break;
   }
 }
@@ -141,14 +197,15 @@ void NodeRuns::settle_taken_up() {
       });
       if (run.adopted != nullptr) {
         run.phase = Phase::Adopted;
+        spool_->run_began();
         log::info("node: watching a run that outlived the agent",
                   {{"job_name", run.order.job_name}, {"pid", run.process.pid}});
         continue;
       }
     }
-    // Between "starting" and "process" it is unknown whether the process started, so it is not started
-    // again.
-    finish(key, {false, std::string(kLostText), {}}, true);
+    // Between "starting" and "process" it is unknown whether the process started, so it is not
+    // started again.
+    settle(key, run, {false, std::string(kLostText), {}}, true);
   }
 }
 
@@ -159,7 +216,8 @@ void NodeRuns::resume() {
 
 Path NodeRuns::spool_path(const RunKey& key) const {
   return env_.directory / "spool" /
-         (std::to_string(key.uid) + "-" + std::to_string(key.group) + "-" + std::to_string(key.attempt));
+         (std::to_string(key.uid) + "-" + std::to_string(key.group) + "-" +
+          std::to_string(key.attempt));
 }
 
 void NodeRuns::start(RunOrder order) {
@@ -168,8 +226,9 @@ void NodeRuns::start(RunOrder order) {
   auto [entry, added] = runs_.try_emplace(key);
   if (!added) {
     // Known: its result comes, or comes again.
-    if (entry->second.phase == Phase::Finished) {
+    if (entry->second.phase == Phase::Finished && entry->second.delivered) {
       entry->second.delivered = false;
+      --collecting_;
       to_collect_.push_back(key);
       collect_next();
     }
@@ -181,19 +240,17 @@ void NodeRuns::start(RunOrder order) {
   // Taken before the spawn, so that id and environment are fixed; never twice the same.
   run.started_at = std::max(env_.clock.wall(), last_started_at_ + nanoseconds(1));
   last_started_at_ = run.started_at;
-  journal::Record record;
-  journal::Starting* starting = record.mutable_starting();
-  *starting->mutable_key() = to_message(key);
-  starting->set_job_name(run.order.job_name);
-  starting->set_started_at_ns(run.started_at.unix_nanos());
-  starting->set_fence(run.order.fence);
-  journal_->append(record, true, [this, key](const Result<void>& written) {
-    if (!written) {
-      finish(key, {false, "the run journal cannot be written: " + written.error().message, {}}, false);
-      return;
+  spool_->run_began();
+  const auto on_written = [self = self_, key](const Result<void>& written) {
+    if (*self == nullptr) return;
+    if (written) {
+      (*self)->launch(key);
+    } else {
+      const std::string text = "the run journal cannot be written: " + written.error().message;
+      (*self)->finish(key, {false, text, {}}, false);
     }
-    launch(key);
-  });
+  };
+  journal_->append(starting_record(run.order, run.started_at), true, on_written);
 }
 
 void NodeRuns::launch(const RunKey& key) {
@@ -201,6 +258,10 @@ void NodeRuns::launch(const RunKey& key) {
   if (found == runs_.end() || found->second.phase != Phase::Journaling) return;
   Run& run = found->second;
   run.phase = Phase::Starting;
+  if (run.canceled) {
+    finish(key, {false, "canceled: " + run.cancel_reason, {}}, false);
+    return;
+  }
   if (run.order.executor.empty()) {
     finish(key, {false, "grpc_agent: No executor defined, nothing to do", {}}, false);
     return;
@@ -223,7 +284,9 @@ void NodeRuns::launch(const RunKey& key) {
   context.spool_path = spool_path(key);
   executor::Events events;
   events.started = [this, key](process::ProcessId id) { on_process(key, id); };
-  events.finished = [this, key](executor::RunResult result) { finish(key, std::move(result), false); };
+  events.finished = [this, key](executor::RunResult result) {
+    finish(key, std::move(result), false);
+  };
   run.handle = executor->second->start(std::move(context), std::move(events));
   if (to_announce_.empty()) {
     announce_timer_->start(kAnnounceAfter, [this] { announce_long_runs(); });
@@ -240,38 +303,32 @@ void NodeRuns::on_process(const RunKey& key, process::ProcessId id) {
     --waiting_;
   }
   run.process = id;
-  journal::Record record;
-  journal::Process* process = record.mutable_process();
-  *process->mutable_key() = to_message(key);
-  process->set_pid(id.pid);
-  process->set_start_time_ticks(id.start_time_ticks);
-  journal_->append(record, false, nullptr);
+  journal_->append(process_record(key, id, boot_), false, nullptr);
 }
 
+// The end of a run that this process started or adopted.
 void NodeRuns::finish(const RunKey& key, executor::RunResult result, bool lost) {
   const auto found = runs_.find(key);
   DK_ASSERT(found != runs_.end());
   Run& run = found->second;
-  const bool never_ran = run.phase == Phase::Journaling || run.phase == Phase::Starting;
-  if (never_ran && !lost) --waiting_;
+  DK_ASSERT(run.phase != Phase::Collecting && run.phase != Phase::Finished);
+  if (run.phase == Phase::Journaling || run.phase == Phase::Starting) --waiting_;
+  spool_->run_ended();
+  // The handle is on the stack of this call; it goes when the loop is back.
+  env_.loop.post([handle = std::shared_ptr<executor::Run>(std::move(run.handle)),
+                  adopted = std::shared_ptr<process::Child>(std::move(run.adopted))] {});
+  run.kill_timer.reset();
+  settle(key, run, std::move(result), lost);
+  collect_next();
+}
+
+void NodeRuns::settle(const RunKey& key, Run& run, executor::RunResult result, bool lost) {
   run.phase = Phase::Collecting;
   run.finished_at = std::max(env_.clock.wall(), run.started_at);
   run.result = std::move(result);
   run.lost = lost;
-  // The handle is on the stack of this call; it goes when the loop is back.
-  env_.loop.post([handle = std::shared_ptr<executor::Run>(std::move(run.handle)),
-                  adopted = std::shared_ptr<process::Child>(std::move(run.adopted))] {});
-  journal::Record record;
-  journal::Finished* finished = record.mutable_finished();
-  *finished->mutable_key() = to_message(key);
-  finished->set_finished_at_ns(run.finished_at.unix_nanos());
-  finished->set_success(run.result.success);
-  finished->set_lost(lost);
-  finished->set_error(run.result.error);
-  finished->set_trailer(run.result.trailer);
-  journal_->append(record, false, nullptr);
+  journal_->append(finished_record(key, run.finished_at, run.result, lost), false, nullptr);
   to_collect_.push_back(key);
-  collect_next();
 }
 
 // Reads outputs on the worker threads, a bounded number at a time.
@@ -279,35 +336,36 @@ void NodeRuns::collect_next() {
   if (!resumed_) return;
   while (!to_collect_.empty() && collecting_ < kResultsInMemory) {
     const RunKey key = to_collect_.front();
-    to_collect_.pop_front();
     const auto found = runs_.find(key);
-    if (found == runs_.end() || found->second.delivered) continue;
+    const bool is_due = found != runs_.end() && !found->second.delivered;
+    if (is_due && !post_collection(key, found->second)) {
+      collect_timer_->start(kCollectRetry, [this] { collect_next(); });
+      return;
+    }
+    to_collect_.pop_front();
+    if (!is_due) continue;
     found->second.phase = Phase::Finished;
     found->second.delivered = true;
     ++collecting_;
-    model::Execution execution = describe(key, found->second);
-    const bool accepted = env_.workers.try_post(
-        [this, key, execution, path = spool_path(key), result = found->second.result,
-         post = env_.loop.poster()]() mutable {
-          CollectedOutput output = collect_output(path, result);
-          execution.output = std::move(output.text);
-          execution.output_bytes = output.total_bytes;
-          execution.output_truncated = output.truncated;
-          post([this, key, execution = std::move(execution)]() mutable {
-            on_collected(key, std::move(execution));
-          });
-        });
-    if (!accepted) {
-      found->second.delivered = false;
-      --collecting_;
-      to_collect_.push_front(key);
-      return;
-    }
   }
 }
 
+bool NodeRuns::post_collection(const RunKey& key, const Run& run) {
+  return env_.workers.try_post([self = self_, key, execution = describe(key, run),
+                                path = spool_path(key), result = run.result,
+                                post = env_.loop.poster()]() mutable {
+    CollectedOutput output = collect_output(path, result);
+    execution.output = std::move(output.text);
+    execution.output_bytes = output.total_bytes;
+    execution.output_truncated = output.truncated;
+    post([self, key, execution = std::move(execution)]() mutable {
+      if (*self != nullptr) (*self)->on_collected(key, std::move(execution));
+    });
+  });
+}
+
 void NodeRuns::on_collected(const RunKey& key, model::Execution execution) {
-  callbacks_.on_finished(key, std::move(execution));
+  if (is_known(key)) callbacks_.on_finished(key, std::move(execution));
 }
 
 void NodeRuns::acknowledge(const RunKey& key) {
@@ -315,23 +373,19 @@ void NodeRuns::acknowledge(const RunKey& key) {
   if (found == runs_.end() || found->second.phase != Phase::Finished) return;
   if (found->second.delivered) --collecting_;
   runs_.erase(found);
-  journal::Record record;
-  *record.mutable_ended() = to_message(key);
-  journal_->append(record, false, nullptr);
+  journal_->append(ended_record(key), false, nullptr);
   remember_end(key);
-  env_.workers.try_post([path = spool_path(key)] {
-    std::error_code ignored;
-    std::filesystem::remove(path, ignored);
-  });
+  spool_->remove(spool_path(key));
   compact_journal();
   collect_next();
 }
 
 void NodeRuns::redeliver() {
   if (!resumed_) return;
+  to_collect_.clear();
+  collecting_ = 0;
   for (auto& [key, run] : runs_) {
-    if (run.phase != Phase::Finished) continue;
-    if (run.delivered) --collecting_;
+    if (run.phase != Phase::Finished && run.phase != Phase::Collecting) continue;
     run.delivered = false;
     to_collect_.push_back(key);
   }
@@ -347,32 +401,21 @@ void NodeRuns::remember_end(const RunKey& key) {
 }
 
 void NodeRuns::compact_journal() {
-  // A remembered end takes about 40 bytes; only what exceeds their share is worth a rewrite.
-  if (journal_->size_bytes() < Journal::kCompactBytes || journal_->queued() > 0) return;
-  std::vector<journal::Record> records;
-  for (const RunKey& key : ended_order_) *records.emplace_back().mutable_ended() = to_message(key);
+  if (!journal_->is_bloated() || journal_->queued() > 0) return;
+  std::vector<journal::Record> open;
   for (const auto& [key, run] : runs_) {
-    journal::Starting* starting = records.emplace_back().mutable_starting();
-    *starting->mutable_key() = to_message(key);
-    starting->set_job_name(run.order.job_name);
-    starting->set_started_at_ns(run.started_at.unix_nanos());
-    starting->set_fence(run.order.fence);
-    if (run.process.pid != 0) {
-      journal::Process* process = records.emplace_back().mutable_process();
-      *process->mutable_key() = to_message(key);
-      process->set_pid(run.process.pid);
-      process->set_start_time_ticks(run.process.start_time_ticks);
-    }
+    open.push_back(starting_record(run.order, run.started_at));
+    if (run.process.pid != 0) open.push_back(process_record(key, run.process, boot_));
     if (run.phase != Phase::Collecting && run.phase != Phase::Finished) continue;
-    journal::Finished* finished = records.emplace_back().mutable_finished();
-    *finished->mutable_key() = to_message(key);
-    finished->set_finished_at_ns(run.finished_at.unix_nanos());
-    finished->set_success(run.result.success);
-    finished->set_lost(run.lost);
-    finished->set_error(run.result.error);
-    finished->set_trailer(run.result.trailer);
+    open.push_back(finished_record(key, run.finished_at, run.result, run.lost));
   }
-  journal_->rewrite(records);
+  journal_->rewrite([ended = ended_order_, open = std::move(open)] {
+    std::vector<journal::Record> records;
+    records.reserve(ended.size() + open.size());
+    for (const RunKey& key : ended) records.push_back(ended_record(key));
+    records.insert(records.end(), open.begin(), open.end());
+    return records;
+  });
 }
 
 void NodeRuns::announce_long_runs() {
@@ -380,10 +423,10 @@ void NodeRuns::announce_long_runs() {
   while (!to_announce_.empty() && to_announce_.front().first <= now) {
     const auto found = runs_.find(to_announce_.front().second);
     to_announce_.pop_front();
-    if (found == runs_.end() || found->second.phase == Phase::Finished || found->second.phase == Phase::Collecting) {
+    if (found == runs_.end() || found->second.phase == Phase::Finished ||
+        found->second.phase == Phase::Collecting) {
       continue;
     }
-    found->second.announced = true;
     callbacks_.on_started(found->first, found->second.started_at);
   }
   if (to_announce_.empty()) return;
@@ -392,9 +435,25 @@ void NodeRuns::announce_long_runs() {
 
 bool NodeRuns::cancel(const RunKey& key, std::string_view reason) {
   const auto found = runs_.find(key);
-  if (found == runs_.end() || found->second.handle == nullptr) return false;
-  found->second.handle->cancel(reason);
-  return true;
+  if (found == runs_.end()) return false;
+  Run& run = found->second;
+  switch (run.phase) {
+    case Phase::Journaling:
+      if (!std::exchange(run.canceled, true)) run.cancel_reason = reason;
+      return true;
+    case Phase::Starting:
+    case Phase::Running: run.handle->cancel(reason); return true;
+    case Phase::Adopted:
+      if (std::exchange(run.canceled, true)) return true;
+      run.adopted->signal_group(SIGTERM);
+      run.kill_timer = env_.loop.make_timer();
+      run.kill_timer->start(kAdoptedGrace,
+                            [child = run.adopted.get()] { child->signal_group(SIGKILL); });
+      return true;
+    case Phase::Collecting:
+    case Phase::Finished: return false;
+  }
+  return false;
 }
 
 std::size_t NodeRuns::active() const {
@@ -406,7 +465,9 @@ std::size_t NodeRuns::active() const {
 std::vector<model::Execution> NodeRuns::running() const {
   std::vector<model::Execution> running;
   for (const auto& [key, run] : runs_) {
-    if (run.phase != Phase::Running && run.phase != Phase::Adopted && run.phase != Phase::Starting) continue;
+    const bool is_under_way =
+        run.phase == Phase::Running || run.phase == Phase::Adopted || run.phase == Phase::Starting;
+    if (!is_under_way) continue;
     running.push_back(describe(key, run));
   }
   return running;

@@ -1,9 +1,10 @@
 // NodeRuns: executes runs on this node, on servers and agents alike.
 //
-// A run is ordered once by its key (job uid, group, attempt); ordering it again gives its state, never a
-// second process. The journal has it before the process starts; output goes to a spool file; the result
-// stays until acknowledged. So after a crash of this process, each ordered run is exactly one of: not
-// started (start it), alive (watched to its end), or gone (lost). Main loop's thread only.
+// A run is ordered once by its key (job uid, group, attempt); ordering it again gives its state,
+// never a second process. The journal has it before the process starts; output goes to a spool
+// file; the result stays until acknowledged. So after a crash of this process, each ordered run is
+// exactly one of: not started (start it), alive (watched to its end), or gone (lost). Main loop's
+// thread only.
 //
 //   ordered -> journal "starting" (durable) -> executor -> journal "process" -> ended ->
 //   journal "finished" -> on_finished -> acknowledge() -> journal "ended", spool removed
@@ -25,6 +26,7 @@
 #include "net/loop.h"
 #include "net/worker_pool.h"
 #include "node/journal.h"
+#include "node/spool_keeper.h"
 
 namespace dkron::node {
 
@@ -54,6 +56,10 @@ class NodeRuns {
   static constexpr std::size_t kResultsInMemory = 256;
   // A run that lasts longer is announced as started.
   static constexpr Duration kAnnounceAfter = milliseconds(200);
+  // Between TERM and KILL for a canceled run that outlived an earlier process of ours.
+  static constexpr Duration kAdoptedGrace = seconds(10);
+  // When the worker threads are too busy to read outputs.
+  static constexpr Duration kCollectRetry = milliseconds(100);
 
   struct Callbacks {
     std::function<void(const RunKey&, Instant started_at)> on_started;  // After kAnnounceAfter.
@@ -76,10 +82,12 @@ class NodeRuns {
   // Delivers results found at start; from now on the callbacks are used.
   void resume();
   void start(RunOrder order);
-  // The result of `key` is committed (or its job is gone): forget it.
+  // The result of `key` is committed (or its job is gone): forget it. No effect before the result
+  // was handed out.
   void acknowledge(const RunKey& key);
   // The result could not be committed now; it is delivered again by redeliver().
   void redeliver();
+  // False when there is nothing to cancel. Otherwise the result comes as ever.
   bool cancel(const RunKey& key, std::string_view reason);
 
   // Ordered, but no process yet.
@@ -98,10 +106,12 @@ class NodeRuns {
     RunOrder order;
     Instant started_at;
     Instant finished_at;
-    bool announced = false;
     bool delivered = false;
+    bool canceled = false;
+    std::string cancel_reason;
     std::unique_ptr<executor::Run> handle;
     std::unique_ptr<process::Child> adopted;
+    std::unique_ptr<net::Timer> kill_timer;  // Of an adopted process.
     process::ProcessId process;
     executor::RunResult result;
     bool lost = false;
@@ -115,7 +125,9 @@ class NodeRuns {
   void launch(const RunKey& key);
   void on_process(const RunKey& key, process::ProcessId id);
   void finish(const RunKey& key, executor::RunResult result, bool lost);
+  void settle(const RunKey& key, Run& run, executor::RunResult result, bool lost);
   void collect_next();
+  bool post_collection(const RunKey& key, const Run& run);
   void on_collected(const RunKey& key, model::Execution execution);
   void remember_end(const RunKey& key);
   void compact_journal();
@@ -124,8 +136,13 @@ class NodeRuns {
 
   Environment env_;
   Callbacks callbacks_;
+  std::uint64_t boot_ = 0;  // Tells process ids of this boot of the machine.
+  // Callbacks that are under way when this object ends find it gone.
+  std::shared_ptr<NodeRuns*> self_ = std::make_shared<NodeRuns*>(this);
   std::unique_ptr<Journal> journal_;
+  std::unique_ptr<SpoolKeeper> spool_;
   std::unique_ptr<net::Timer> announce_timer_;
+  std::unique_ptr<net::Timer> collect_timer_;
   std::map<RunKey, Run> runs_;
   std::deque<RunKey> to_collect_;
   std::size_t collecting_ = 0;

@@ -6,10 +6,22 @@ namespace dkron::process {
 namespace {
 
 // Go names only the first fifteen signals; the others are shown by their number.
-constexpr std::array<const char*, 16> kSignalNames = {
-    "", "hangup", "interrupt", "quit", "illegal instruction", "trace/breakpoint trap", "aborted",
-    "bus error", "floating point exception", "killed", "user defined signal 1", "segmentation fault",
-    "user defined signal 2", "broken pipe", "alarm clock", "terminated"};
+constexpr std::array<const char*, 16> kSignalNames = {"",
+                                                      "hangup",
+                                                      "interrupt",
+                                                      "quit",
+                                                      "illegal instruction",
+                                                      "trace/breakpoint trap",
+                                                      "aborted",
+                                                      "bus error",
+                                                      "floating point exception",
+                                                      "killed",
+                                                      "user defined signal 1",
+                                                      "segmentation fault",
+                                                      "user defined signal 2",
+                                                      "broken pipe",
+                                                      "alarm clock",
+                                                      "terminated"};
 
 }  // namespace
 

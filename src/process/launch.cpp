@@ -59,7 +59,8 @@ Result<UniqueFd> above_standard(UniqueFd fd) {
 Result<UniqueFd> make_input(const std::string& input) {
   UniqueFd memory(::memfd_create("stdin", MFD_CLOEXEC));
   if (!memory.is_open()) return fail_errno("memfd_create", errno);
-  if (auto written = write_all(memory.get(), input, "stdin"); !written) return fail(written.error());
+  if (auto written = write_all(memory.get(), input, "stdin"); !written)
+    return fail(written.error());
   if (::lseek(memory.get(), 0, SEEK_SET) != 0) return fail_errno("lseek", errno);
   return above_standard(std::move(memory));
 }
@@ -100,8 +101,8 @@ struct Launcher::Attributes {
     bool ok = ::posix_spawnattr_init(&value) == 0;
     ok = ok && ::posix_spawnattr_setsigmask(&value, &none) == 0;
     ok = ok && ::posix_spawnattr_setsigdefault(&value, &all) == 0;
-    const auto flags = static_cast<short>(POSIX_SPAWN_SETSID) | POSIX_SPAWN_SETSIGMASK |
-                       POSIX_SPAWN_SETSIGDEF;
+    const auto flags =
+        static_cast<short>(POSIX_SPAWN_SETSID) | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     ok = ok && ::posix_spawnattr_setflags(&value, static_cast<short>(flags)) == 0;
     DK_ASSERT(ok);
   }
@@ -112,7 +113,8 @@ Started::~Started() {
   if (!pidfd_.is_open()) return;
   ::kill(-id_.pid, SIGKILL);
   siginfo_t ignored;
-  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &ignored, WEXITED) != 0 && errno == EINTR) {
+  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &ignored, WEXITED) != 0 &&
+         errno == EINTR) {
   }
 }
 
@@ -145,7 +147,8 @@ Result<Started> Launcher::launch(const Command& command) {
   }
   auto output = open_file(command.output_path, O_WRONLY | O_APPEND | O_CREAT);
   if (output) output = above_standard(std::move(*output));
-  if (!output) return fail(output.error().code, "cannot open the output file: " + output.error().message);
+  if (!output)
+    return fail(output.error().code, "cannot open the output file: " + output.error().message);
 
   FileActions actions;
   actions.dup2(input.is_open() ? input.get() : null_.get(), STDIN_FILENO);
@@ -158,8 +161,8 @@ Result<Started> Launcher::launch(const Command& command) {
   const std::vector<char*> argv = to_c_array(command.argv);
   const std::vector<char*> environment = to_c_array(command.environment);
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, path->c_str(), actions.get(), &attributes_->value, argv.data(),
-                                  environment.data());
+  const int error = ::posix_spawn(&pid, path->c_str(), actions.get(), &attributes_->value,
+                                  argv.data(), environment.data());
   if (error != 0) return fork_exec_error(*path, error);
   // The child is not collected yet, so its number is still its own.
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

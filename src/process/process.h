@@ -1,10 +1,10 @@
 // Child processes: start, watch, end. posix_spawn and pidfd, never fork (the program runs gRPC).
 //
-// The Spawner owns the thread `spawn`, which opens the output file, calls posix_spawn and does nothing
-// else, because these calls block for 0.2-1.5 ms and more on a slow disk. Each child leads its own
-// session and process group, has stdout and stderr on its output file, default signal dispositions, an
-// empty signal mask, and no other descriptor of ours. Exit is seen through a pidfd on the main loop.
-// All callbacks run on the loop's thread.
+// The Spawner owns the thread `spawn`, which opens the output file, calls posix_spawn and does
+// nothing else, because these calls block for 0.2-1.5 ms and more on a slow disk. Each child leads
+// its own session and process group, has stdout and stderr on its output file, default signal
+// dispositions, an empty signal mask, and no other descriptor of ours. Exit is seen through a pidfd
+// on the main loop. All callbacks run on the loop's thread.
 #pragma once
 
 #include <sys/types.h>
@@ -38,7 +38,7 @@ struct Command {
 };
 
 struct ExitStatus {
-  int code = 0;           // Valid when signal == 0.
+  int code = 0;  // Valid when signal == 0.
   int signal = 0;
   bool core_dumped = false;
   bool success() const { return code == 0 && signal == 0; }
@@ -59,15 +59,17 @@ class Child {
 
 struct Callbacks {
   // Once: the process runs, or could not be started (texts of Go's os/exec, spec executors 1, e.g.
-  // `exec: "nope": executable file not found in $PATH`, `fork/exec /x: permission denied`). A missing
-  // working directory is told as Dkron tells it: `fork/exec /bin/pwd: no such file or directory`.
+  // `exec: "nope": executable file not found in $PATH`, `fork/exec /x: permission denied`). A
+  // missing working directory is told as Dkron tells it: `fork/exec /bin/pwd: no such file or
+  // directory`.
   std::function<void(Result<std::unique_ptr<Child>>)> started;
-  // Once after a successful start, as long as the Child lives; also when the process was over before
-  // `started` could run. The Child may be destroyed from inside.
+  // Once after a successful start, as long as the Child lives; also when the process was over
+  // before `started` could run. The Child may be destroyed from inside.
   std::function<void(ExitStatus)> exited;
 };
 
-// Lives on the loop's thread. Not bounded: who orders runs bounds them (node::NodeRuns::kWaitingLimit).
+// Lives on the loop's thread. Not bounded: who orders runs bounds them
+// (node::NodeRuns::kWaitingLimit).
 class Spawner {
  public:
   explicit Spawner(net::Loop& loop);
@@ -82,7 +84,8 @@ class Spawner {
   std::unique_ptr<Impl> impl_;
 };
 
-// The absolute path of a program by the PATH of this process; a name with a slash is returned as it is.
+// The absolute path of a program by the PATH of this process; a name with a slash is returned as it
+// is.
 Result<std::string> find_program(const std::string& name);
 
 // The process `id` when it is still the same one, watched until its end; null when it is gone. For

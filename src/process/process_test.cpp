@@ -145,9 +145,10 @@ TEST_F(ProcessTest, passes_no_descriptor_but_the_three) {
 
 TEST_F(ProcessTest, resets_signals_and_leads_its_own_session) {
   ::signal(SIGPIPE, SIG_IGN);
-  run(command({"sh", "-c", "read -r a b c d pgrp session rest < /proc/$$/stat; "
-                           "test $pgrp = $$ && test $session = $$ && echo leads; "
-                           "grep -E 'Sig(Blk|Ign)' /proc/self/status"}));
+  run(command({"sh", "-c",
+               "read -r a b c d pgrp session rest < /proc/$$/stat; "
+               "test $pgrp = $$ && test $session = $$ && echo leads; "
+               "grep -E 'Sig(Blk|Ign)' /proc/self/status"}));
   ::signal(SIGPIPE, SIG_DFL);
   const std::string text = output();
   EXPECT_EQ(text.substr(0, 31), "leads\nSigBlk:\t0000000000000000\n");
@@ -235,21 +236,20 @@ TEST_F(ProcessTest, adopts_a_process_that_is_still_the_same) {
   EXPECT_TRUE(adopted->signal_group(SIGKILL));
   run_until([&] { return ended; });
   EXPECT_FALSE(exited_);
-  EXPECT_EQ(adopt(loop_, id, [] {}), nullptr);  // Gone.
+  EXPECT_EQ(adopt(loop_, id, [] {}), nullptr);               // Gone.
   EXPECT_EQ(adopt(loop_, {::getpid(), 1}, [] {}), nullptr);  // The number, but another process.
 }
 
 TEST_F(ProcessTest, the_child_may_be_destroyed_in_its_own_callback) {
   bool ended = false;
   std::unique_ptr<Child> child;
-  spawner_->spawn(command({"true"}), {[&](Result<std::unique_ptr<Child>> started) {
-                                        child = std::move(*started);
-                                      },
-                                      [&](ExitStatus) {
-                                        child.reset();
-                                        ended = true;
-                                        wake();
-                                      }});
+  spawner_->spawn(command({"true"}),
+                  {[&](Result<std::unique_ptr<Child>> started) { child = std::move(*started); },
+                   [&](ExitStatus) {
+                     child.reset();
+                     ended = true;
+                     wake();
+                   }});
   run_until([&] { return ended; });
 }
 

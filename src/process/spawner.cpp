@@ -48,7 +48,8 @@ bool collect(int pidfd, ExitStatus* status) {
 
 class WatchedChild final : public Child {
  public:
-  WatchedChild(net::Loop& loop, ProcessId id, UniqueFd pidfd, std::function<void(ExitStatus)> exited)
+  WatchedChild(net::Loop& loop, ProcessId id, UniqueFd pidfd,
+               std::function<void(ExitStatus)> exited)
       : id_(id), group_(id.pid), pidfd_(std::move(pidfd)), exited_(std::move(exited)) {
     watch_ = loop.watch_readable(pidfd_.get(), [this] { on_end(); });
   }
@@ -163,7 +164,9 @@ void Spawner::spawn(Command command, Callbacks callbacks) {
   impl_->wake.notify_one();
 }
 
-std::size_t Spawner::queued() const { return impl_->queued; }
+std::size_t Spawner::queued() const {
+  return impl_->queued;
+}
 
 std::unique_ptr<Child> adopt(net::Loop& loop, ProcessId id, std::function<void()> ended) {
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, id.pid, 0)));

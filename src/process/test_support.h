@@ -1,5 +1,5 @@
-// What the tests of process/, executor/ and node/ share: a directory of their own, and a loop that is
-// run until something has happened.
+// What the tests of process/, executor/ and node/ share: a directory of their own, and a loop that
+// is run until something has happened.
 #pragma once
 
 #include <gtest/gtest.h>
