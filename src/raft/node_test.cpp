@@ -256,6 +256,24 @@ TEST(Node, snapshots_come_by_themselves_by_entries_and_by_bytes) {
   EXPECT_LT(server.node->status().log_bytes, 1000u);
 }
 
+TEST(Node, a_snapshot_does_not_begin_the_next_one) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  server.options.snapshot_threshold_entries = 50;
+  ASSERT_TRUE(server.open());
+  Answers answers;
+  std::size_t proposed = 0;
+  const auto keep_busy = [&] {
+    for (; proposed < 500 && proposed < answers.results.size() + 2; ++proposed) {
+      server.node->propose(commands_of(1, 0, proposed), answers.callback());
+    }
+    return answers.results.size() == 500;
+  };
+  ASSERT_TRUE(server.loop.run_until(keep_busy));
+  EXPECT_GE(server.machine->stored_snapshots(), 1u);
+  EXPECT_LE(server.machine->stored_snapshots(), 10u);
+}
+
 TEST(Node, bad_options_are_refused) {
   TemporaryDirectory directory;
   TestNode server(directory.path());
