@@ -76,13 +76,13 @@ void Api::add_job_routes() {
     state::RunOptions options;
     options.respect_concurrency = exchange->flag("respect_concurrency");
     options.wait = exchange->flag("wait");
-    services_.control.run_job(exchange->parameter(0), options, [this, exchange](const Result<state::StartedRun>& run) {
-      if (!run) {
-        exchange->error(run.error());
+    services_.control.run_job(exchange->parameter(0), options, [this, exchange](const Result<state::StartedRun>& started) {
+      if (!started) {
+        exchange->error(started.error());
         return;
       }
       exchange->add_header("Location", exchange->request().target);
-      on_worker(exchange, [this, before = run->job](const ExchangePtr& e) {
+      on_worker(exchange, [this, before = started->job](const ExchangePtr& e) {
         auto now = state::find_job(services_.store.reader(), before.name);
         std::string body;
         model::append_job(&body, now && *now ? **now : before);

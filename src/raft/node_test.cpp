@@ -84,5 +84,208 @@ TEST(Node, a_snapshot_carries_the_state_over_a_restart) {
   EXPECT_GT(server.node->status().last_snapshot_index, 20u);
 }
 
+struct Answers {
+  std::vector<Result<std::vector<Outcome>>> results;
+  ProposeCallback callback() {
+    return [this](Result<std::vector<Outcome>> result) { results.push_back(std::move(result)); };
+  }
+};
+
+std::vector<Command> commands_of(std::size_t count, std::size_t size, std::size_t first = 0) {
+  std::vector<Command> commands(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    commands[i].payload = std::to_string(first + i);
+    if (commands[i].payload.size() < size) commands[i].payload.resize(size, '.');
+  }
+  return commands;
+}
+
+TEST(Node, proposals_that_wait_together_share_entries_in_order) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  ASSERT_TRUE(server.open());
+  server.machine->hold();
+  Answers answers;
+  constexpr std::size_t kProposals = 2000;
+  for (std::size_t i = 0; i < kProposals; ++i) {
+    server.node->propose(commands_of(1, 0, i), answers.callback());
+  }
+  server.machine->release();
+  ASSERT_TRUE(server.loop.run_until([&] { return answers.results.size() == kProposals; }));
+  for (std::size_t i = 0; i < kProposals; ++i) {
+    ASSERT_TRUE(answers.results[i]);
+    EXPECT_EQ(answers.results[i]->front().payload, "re:" + std::to_string(i));
+  }
+  EXPECT_EQ(server.machine->values().size(), kProposals);
+  EXPECT_LT(server.machine->applied_entries(), kProposals / 10);
+}
+
+TEST(Node, a_proposal_above_the_limit_of_an_entry_takes_several_and_one_answer) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  ASSERT_TRUE(server.open());
+  Answers answers;
+  server.node->propose(commands_of(3000, 1024), answers.callback());
+  ASSERT_TRUE(server.loop.run_until([&] { return answers.results.size() == 1; }));
+  ASSERT_TRUE(answers.results[0]);
+  ASSERT_EQ(answers.results[0]->size(), 3000u);
+  for (std::size_t i = 0; i < 3000; ++i) {
+    const std::string& payload = (*answers.results[0])[i].payload;
+    ASSERT_EQ(payload.substr(0, payload.find('.')), "re:" + std::to_string(i));
+  }
+  EXPECT_EQ(server.machine->applied_entries(), 3u);
+}
+
+TEST(Node, a_command_above_the_limit_and_a_full_queue_are_refused) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  ASSERT_TRUE(server.open());
+  EXPECT_EQ(server.propose(std::string(Node::kEntryLimitBytes, 'x')).error().code,
+            ErrorCode::TooLarge);
+  server.machine->hold();
+  Answers answers;
+  constexpr std::size_t kProposals = 80;
+  for (std::size_t i = 0; i < kProposals; ++i) {
+    server.node->propose(commands_of(1, 1000 * 1000, i), answers.callback());
+  }
+  server.machine->release();
+  ASSERT_TRUE(server.loop.run_until([&] { return answers.results.size() == kProposals; }));
+  std::size_t refused = 0;
+  for (const auto& result : answers.results) {
+    if (result) continue;
+    ++refused;
+    EXPECT_EQ(result.error().code, ErrorCode::Overloaded);
+  }
+  EXPECT_GE(refused, 5u);
+  EXPECT_LE(refused, kProposals - 60);
+  EXPECT_EQ(server.machine->values().size(), kProposals - refused);
+  EXPECT_TRUE(server.propose("the queue is free again"));
+}
+
+TEST(Node, what_nobody_waits_for_is_proposed_all_the_same) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  ASSERT_TRUE(server.open());
+  Answers answers;
+  server.node->propose(commands_of(1, 0), answers.callback(), true);
+  server.node->propose(commands_of(1, 0, 1), answers.callback(), true);
+  ASSERT_TRUE(server.loop.run_until([&] { return answers.results.size() == 2; }));
+  EXPECT_EQ(server.machine->applied_entries(), 1u);
+}
+
+TEST(Node, a_barrier_comes_after_everything_proposed_before) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  ASSERT_TRUE(server.open());
+  Answers answers;
+  std::size_t barriers = 0;
+  for (std::size_t i = 0; i < 50; ++i) {
+    server.node->propose(commands_of(1, 0, i), answers.callback(), i % 2 == 0);
+    server.node->barrier([&, expected = i + 1](Result<void> result) {
+      ++barriers;
+      EXPECT_TRUE(result);
+      EXPECT_GE(server.machine->values().size(), expected);
+    });
+  }
+  ASSERT_TRUE(server.loop.run_until([&] { return barriers == 50 && answers.results.size() == 50; }));
+  EXPECT_LT(server.node->status().last_log_index, 100u) << "barriers share log entries";
+}
+
+TEST(Node, a_state_machine_error_stops_the_node_for_good) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  ASSERT_TRUE(server.open());
+  ASSERT_TRUE(server.propose("good"));
+  EXPECT_EQ(server.propose("bad", testing::FileMachine::kBadKind).error().code,
+            ErrorCode::OutcomeUnknown);
+  ASSERT_TRUE(server.loop.run_until([&] { return server.fatal.has_value(); }));
+  EXPECT_EQ(server.fatal->message, "unknown command kind 99");
+  EXPECT_EQ(server.propose("more").error().code, ErrorCode::Unavailable);
+  EXPECT_EQ(server.node->status().role, Status::Role::Unavailable);
+  server.node->close();
+  auto opened = server.open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().message, "unknown command kind 99");
+}
+
+TEST(Node, close_waits_for_what_was_proposed) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  ASSERT_TRUE(server.open());
+  Answers answers;
+  for (std::size_t i = 0; i < 100; ++i) {
+    server.node->propose(commands_of(1, 1000, i), answers.callback(), i % 3 == 0);
+  }
+  server.node->close();
+  ASSERT_TRUE(server.loop.run_until([&] { return answers.results.size() == 100; }));
+  for (const auto& result : answers.results) EXPECT_TRUE(result);
+  EXPECT_EQ(server.machine->values().size(), 100u);
+}
+
+TEST(Node, a_kill_answers_everything_and_says_that_it_does_not_know) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  ASSERT_TRUE(server.open());
+  Answers answers;
+  for (std::size_t i = 0; i < 100; ++i) {
+    server.node->propose(commands_of(1, 1000, i), answers.callback());
+  }
+  server.node.reset();
+  ASSERT_TRUE(server.loop.run_until([&] { return answers.results.size() == 100; }));
+  std::size_t known = 0;
+  for (const auto& result : answers.results) {
+    if (result) ++known;
+  }
+  EXPECT_GE(server.machine->values().size(), known);
+}
+
+TEST(Node, snapshots_come_by_themselves_by_entries_and_by_bytes) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  server.options.snapshot_threshold_entries = 10;
+  ASSERT_TRUE(server.open());
+  for (int i = 0; i < 12; ++i) ASSERT_TRUE(server.propose(std::to_string(i)));
+  const auto has_snapshot = [&] { return server.machine->stored_snapshots() >= 1; };
+  ASSERT_TRUE(server.loop.run_until(has_snapshot));
+  server.node->close();
+  server.options.snapshot_threshold_entries = 1000;
+  server.options.snapshot_threshold_bytes = 100 * 1000;
+  ASSERT_TRUE(server.open());
+  ASSERT_TRUE(server.propose(std::string(120 * 1000, 'x')));
+  ASSERT_TRUE(server.loop.run_until(has_snapshot));
+  EXPECT_LT(server.node->status().log_bytes, 1000u);
+}
+
+TEST(Node, a_snapshot_does_not_begin_the_next_one) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  server.options.snapshot_threshold_entries = 50;
+  ASSERT_TRUE(server.open());
+  Answers answers;
+  std::size_t proposed = 0;
+  const auto keep_busy = [&] {
+    for (; proposed < 500 && proposed < answers.results.size() + 2; ++proposed) {
+      server.node->propose(commands_of(1, 0, proposed), answers.callback());
+    }
+    return answers.results.size() == 500;
+  };
+  ASSERT_TRUE(server.loop.run_until(keep_busy));
+  EXPECT_GE(server.machine->stored_snapshots(), 1u);
+  EXPECT_LE(server.machine->stored_snapshots(), 10u);
+}
+
+TEST(Node, bad_options_are_refused) {
+  TemporaryDirectory directory;
+  TestNode server(directory.path());
+  server.options.multiplier = 11;
+  EXPECT_EQ(server.open().error().code, ErrorCode::InvalidArgument);
+  server.options.multiplier = 1;
+  server.options.address = "nonsense";
+  EXPECT_EQ(server.open().error().code, ErrorCode::InvalidArgument);
+  server.options.address = "[::1]:6868";
+  server.options.bootstrap = false;
+  EXPECT_EQ(server.open().error().code, ErrorCode::Unavailable);
+}
+
 }  // namespace
 }  // namespace dkron::raft

@@ -9,6 +9,11 @@
 #include "raft/snapshot_payload.h"
 
 namespace dkron::raft {
+namespace {
+
+constexpr unsigned kNever = UINT_MAX;  // As a threshold of entries.
+
+}  // namespace
 
 Snapshots::Snapshots(struct raft& raft, Guards& guards, StateMachine& machine,
                      const Options& options)
@@ -27,7 +32,7 @@ void Snapshots::update() {
       !requests_.empty() || (is_due() && system_clock().steady() >= retry_at_);
   const bool go = is_wanted && applied > last_index_ && applied <= raft_.last_stored;
   if (go) raft_set_snapshot_trailing(&raft_, sizes_.trailing());
-  raft_set_snapshot_threshold(&raft_, go ? 1 : UINT_MAX);
+  raft_set_snapshot_threshold(&raft_, go ? 1 : kNever);
 }
 
 void Snapshots::fail_requests(const Error& error) {
@@ -52,6 +57,8 @@ void Snapshots::on_loaded(const Guards::Loaded& loaded) {
 }
 
 int Snapshots::take(struct raft_buffer** buffers, unsigned* n_buffers) {
+  // Otherwise the end of this snapshot would be the event that begins the next one.
+  raft_set_snapshot_threshold(&raft_, kNever);
   if (raft_last_applied(&raft_) > raft_.last_stored) return RAFT_BUSY;  // Postponed.
   auto manifest = machine_.take_snapshot();
   if (manifest && manifest->size() > kManifestLimitBytes) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -84,7 +85,8 @@ void FileMachine::parse(std::string_view text) {
 
 Result<std::vector<Outcome>> FileMachine::apply(std::uint64_t index,
                                                 std::span<const CommandView> commands) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  released_.wait(lock, [this] { return !is_held_; });
   if (index <= applied_index_) std::abort();
   ++applied_entries_;
   std::vector<Outcome> outcomes;
@@ -143,6 +145,17 @@ Result<void> FileMachine::restore(std::string_view manifest) {
   values_.clear();
   parse(*content);
   return write_file_durably(file_, *content);
+}
+
+void FileMachine::hold() {
+  const std::lock_guard lock(mutex_);
+  is_held_ = true;
+}
+
+void FileMachine::release() {
+  const std::lock_guard lock(mutex_);
+  is_held_ = false;
+  released_.notify_all();
 }
 
 std::vector<std::string> FileMachine::values() const {
@@ -210,6 +223,24 @@ Result<void> TestNode::snapshot() {
     return fail(ErrorCode::Timeout, "no answer");
   }
   return **answer;
+}
+
+void flip_byte(const Path& file, std::uint64_t offset) {
+  auto fd = open_file(file, O_RDWR);
+  char byte = 0;
+  const auto at = static_cast<off_t>(offset);
+  if (!fd || ::pread(fd->get(), &byte, 1, at) != 1) std::abort();
+  byte = static_cast<char>(byte ^ 0x55);
+  if (::pwrite(fd->get(), &byte, 1, at) != 1) std::abort();
+}
+
+std::vector<Path> files_with_prefix(const Path& directory, std::string_view prefix) {
+  std::vector<Path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().filename().string().starts_with(prefix)) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 std::uint64_t test_seed() {

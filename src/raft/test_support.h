@@ -59,7 +59,9 @@ class FileMachine final : public StateMachine {
   void snapshot_stored(std::string_view manifest) override;
   Result<void> restore(std::string_view manifest) override;
 
-  // Any thread.
+  // Any thread. While held, apply() waits, and the raft thread with it.
+  void hold();
+  void release();
   std::vector<std::string> values() const;
   std::size_t applied_entries() const;  // Calls of apply() of this object.
   std::size_t published() const;
@@ -72,6 +74,8 @@ class FileMachine final : public StateMachine {
 
   const Path file_;
   mutable std::mutex mutex_;
+  std::condition_variable released_;
+  bool is_held_ = false;
   std::uint64_t applied_index_ = 0;
   std::vector<std::string> values_;
   std::size_t applied_entries_ = 0;
@@ -96,6 +100,11 @@ struct TestNode {
   Result<void> snapshot();
   bool is_leader() const { return node->status().role == Status::Role::Leader; }
 };
+
+// Flips one byte of the file at this offset.
+void flip_byte(const Path& file, std::uint64_t offset);
+// The files of the directory whose names start with `prefix`, in order.
+std::vector<Path> files_with_prefix(const Path& directory, std::string_view prefix);
 
 std::uint64_t test_seed();  // SEED from the environment, or a random one; printed.
 
