@@ -14,7 +14,8 @@ NamedAddress split_server_address(std::string_view text) {
 
 std::optional<HostPort> find_host_port(std::string_view text) {
   const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) return std::nullopt;
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size())
+    return std::nullopt;
   std::string_view host = text.substr(0, colon);
   if (host.front() == '[') {
     if (host.size() < 3 || host.back() != ']') return std::nullopt;

@@ -1,7 +1,7 @@
 // Engine: libraft with everything that hangs on it; the inside of the raft thread.
 //
-// Lives on the raft thread from start() to the end of its loop, and every member is called there. It
-// turns proposals into entries (ProposalQueue), keeps at most Node::kEntriesInFlight of them in
+// Lives on the raft thread from start() to the end of its loop, and every member is called there.
+// It turns proposals into entries (ProposalQueue), keeps at most Node::kEntriesInFlight of them in
 // libraft, feeds the state machine, and answers through Options::post. What other threads read or
 // count is in Shared.
 //

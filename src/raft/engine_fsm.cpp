@@ -7,7 +7,9 @@
 namespace dkron::raft {
 namespace {
 
-Engine& engine_of(struct raft_fsm* fsm) { return *static_cast<Engine*>(fsm->data); }
+Engine& engine_of(struct raft_fsm* fsm) {
+  return *static_cast<Engine*>(fsm->data);
+}
 
 std::string_view bytes_of(const struct raft_buffer& buffer) {
   return {static_cast<const char*>(buffer.base), buffer.len};

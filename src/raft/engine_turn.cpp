@@ -46,9 +46,8 @@ void Engine::start_turns() {
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) noexcept {
     static_cast<Engine*>(handle->data)->on_turn();
   });
-  uv_check_start(&check_, [](uv_check_t* handle) noexcept {
-    static_cast<Engine*>(handle->data)->on_turn();
-  });
+  uv_check_start(
+      &check_, [](uv_check_t* handle) noexcept { static_cast<Engine*>(handle->data)->on_turn(); });
 }
 
 void Engine::on_turn() {
@@ -95,16 +94,14 @@ void Engine::publish_status() {
                                     raft_.configuration_uncommitted_index, raft_.configuration.n};
   const bool is_role_change = now.role != status_.role || now.term != status_.term ||
                               now.leader_name != status_.leader_name;
-  const bool is_change = is_role_change || stamp != configuration_stamp_ ||
-                         now.commit_index != status_.commit_index ||
-                         now.applied_index != status_.applied_index ||
-                         now.last_log_index != status_.last_log_index ||
-                         now.last_snapshot_index != status_.last_snapshot_index ||
-                         now.log_bytes != status_.log_bytes ||
-                         now.entries_in_flight != status_.entries_in_flight;
+  const bool is_change =
+      is_role_change || stamp != configuration_stamp_ || now.commit_index != status_.commit_index ||
+      now.applied_index != status_.applied_index || now.last_log_index != status_.last_log_index ||
+      now.last_snapshot_index != status_.last_snapshot_index ||
+      now.log_bytes != status_.log_bytes || now.entries_in_flight != status_.entries_in_flight;
   if (!is_change) return;
-  now.configuration = stamp == configuration_stamp_ ? status_.configuration
-                                                    : servers_of(raft_.configuration);
+  now.configuration =
+      stamp == configuration_stamp_ ? status_.configuration : servers_of(raft_.configuration);
   configuration_stamp_ = stamp;
   status_ = now;
   shared_.status.set(std::move(now));

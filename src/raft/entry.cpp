@@ -12,7 +12,9 @@ constexpr std::uint16_t kFormat = 1;
 constexpr std::size_t kChecksumOffset = 8;
 constexpr std::size_t kCheckedOffset = 16;
 
-std::size_t padded(std::size_t size) { return (size + 7) / 8 * 8; }
+std::size_t padded(std::size_t size) {
+  return (size + 7) / 8 * 8;
+}
 
 tl::unexpected<Error> damaged(std::string_view what) {
   return fail(ErrorCode::Corrupt, "raft entry: " + std::string(what));
@@ -58,7 +60,8 @@ Result<std::vector<CommandView>> decode_entry(std::string_view bytes) {
   const std::size_t length = load<std::uint32_t>(bytes.data() + 20);
   if (bytes.size() != padded(kEntryHeaderBytes + length)) return damaged("wrong length");
   const std::size_t end = kEntryHeaderBytes + length;
-  if (bytes.find_first_not_of('\0', end) != std::string_view::npos) return damaged("padding is set");
+  if (bytes.find_first_not_of('\0', end) != std::string_view::npos)
+    return damaged("padding is set");
   const auto checksum = load<std::uint64_t>(bytes.data() + kChecksumOffset);
   if (checksum != checksum64(bytes.substr(kCheckedOffset, end - kCheckedOffset))) {
     return damaged("wrong checksum");

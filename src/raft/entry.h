@@ -1,7 +1,7 @@
 // The bytes of one raft entry: a group of commands under one checksum.
 //
-// All integers are little-endian. The format number comes first and outside of the checksum, so that
-// a later format may choose another one.
+// All integers are little-endian. The format number comes first and outside of the checksum, so
+// that a later format may choose another one.
 //
 //    0  u16  format            1
 //    2  u16  flags             0; a set bit is a feature that this version does not know

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "raft/test_support.h"
 #include "base/random.h"
+#include "raft/test_support.h"
 
 namespace dkron::raft {
 namespace {

@@ -34,8 +34,7 @@ Error refused_error(int code) {
       return {ErrorCode::Unavailable, "the disk is full on a majority of the servers"};
     case RAFT_SHUTDOWN:
     case RAFT_CANCELED: return {ErrorCode::Unavailable, "this server is shutting down"};
-    default:
-      return {ErrorCode::Unavailable, std::string("raft refused: ") + raft_strerror(code)};
+    default: return {ErrorCode::Unavailable, std::string("raft refused: ") + raft_strerror(code)};
   }
 }
 

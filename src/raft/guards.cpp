@@ -61,13 +61,10 @@ void Guards::install(struct raft& raft, struct raft_io& io) {
     };
     return of(o).original_.start(o, msecs, tick, filter);
   };
-  io.send = [](struct raft_io* o, struct raft_io_send* request,
-               const struct raft_message* message, raft_io_send_cb cb) noexcept {
-    return of(o).send(o, request, message, cb);
-  };
+  io.send = [](struct raft_io* o, struct raft_io_send* request, const struct raft_message* message,
+               raft_io_send_cb cb) noexcept { return of(o).send(o, request, message, cb); };
   io.snapshot_put = [](struct raft_io* o, unsigned trailing, struct raft_io_snapshot_put* request,
-                       const struct raft_snapshot* snapshot,
-                       raft_io_snapshot_put_cb cb) noexcept {
+                       const struct raft_snapshot* snapshot, raft_io_snapshot_put_cb cb) noexcept {
     return of(o).snapshot_put(o, trailing, request, snapshot, cb);
   };
 }
@@ -75,23 +72,21 @@ void Guards::install(struct raft& raft, struct raft_io& io) {
 int Guards::load(struct raft_io* io, raft_term* term, raft_id* voted_for,
                  struct raft_snapshot** snapshot, raft_index* start_index,
                  struct raft_entry** entries, std::size_t* n_entries) {
-  const int status =
-      original_.load(io, term, voted_for, snapshot, start_index, entries, n_entries);
+  const int status = original_.load(io, term, voted_for, snapshot, start_index, entries, n_entries);
   if (status != 0) return status;
 
   const std::uint64_t snapshot_index = *snapshot != nullptr ? (*snapshot)->index : 0;
-  const std::uint64_t last_index =
-      *n_entries > 0 ? *start_index + *n_entries - 1 : snapshot_index;
+  const std::uint64_t last_index = *n_entries > 0 ? *start_index + *n_entries - 1 : snapshot_index;
   if (last_index < acknowledged_index_) {
-    tripped_ = Error{ErrorCode::Corrupt,
-                     "the raft log ends at index " + std::to_string(last_index) +
-                         ", but this server had acknowledged entries up to index " +
-                         std::to_string(acknowledged_index_) + ": entries " +
-                         std::to_string(last_index + 1) + " to " +
-                         std::to_string(acknowledged_index_) +
-                         " are lost. With other servers alive: wipe this server's data directory, "
-                         "remove it from the cluster and let it join again. Otherwise recover; the "
-                         "segments as they were found are in the newest unclean-* directory"};
+    tripped_ =
+        Error{ErrorCode::Corrupt,
+              "the raft log ends at index " + std::to_string(last_index) +
+                  ", but this server had acknowledged entries up to index " +
+                  std::to_string(acknowledged_index_) + ": entries " +
+                  std::to_string(last_index + 1) + " to " + std::to_string(acknowledged_index_) +
+                  " are lost. With other servers alive: wipe this server's data directory, "
+                  "remove it from the cluster and let it join again. Otherwise recover; the "
+                  "segments as they were found are in the newest unclean-* directory"};
     free_loaded(*snapshot, *entries, *n_entries);
     *snapshot = nullptr;
     *entries = nullptr;
@@ -188,8 +183,8 @@ struct Guards::SnapshotPut {
 };
 
 int Guards::snapshot_put(struct raft_io* io, unsigned trailing,
-                         struct raft_io_snapshot_put* request,
-                         const struct raft_snapshot* snapshot, raft_io_snapshot_put_cb cb) {
+                         struct raft_io_snapshot_put* request, const struct raft_snapshot* snapshot,
+                         raft_io_snapshot_put_cb cb) {
   if (!is_snapshotting_) return original_.snapshot_put(io, trailing, request, snapshot, cb);
   auto own = std::make_unique<SnapshotPut>();
   own->guards = this;

@@ -7,8 +7,10 @@
 //   start          InstallSnapshot that arrives while the server writes its own snapshot is dropped
 //                  (libraft dereferences null then); the leader sends it again.
 //   send           One InstallSnapshot per follower at a time, and at most one a second: libraft
-//                  otherwise sends the payload again and again to a follower that is busy storing it.
-//   snapshot_put   Tells Engine whether its snapshot reached the disk, which libraft keeps to itself.
+//                  otherwise sends the payload again and again to a follower that is busy storing
+//                  it.
+//   snapshot_put   Tells Engine whether its snapshot reached the disk, which libraft keeps to
+//   itself.
 //
 // Owned by Engine; raft thread only. Found from the raft_io through raft->data, which it occupies.
 #pragma once
@@ -65,9 +67,8 @@ class Guards {
   };
 
   static Guards& of(struct raft_io* io);
-  int load(struct raft_io* io, raft_term* term, raft_id* voted_for,
-           struct raft_snapshot** snapshot, raft_index* start_index, struct raft_entry** entries,
-           std::size_t* n_entries);
+  int load(struct raft_io* io, raft_term* term, raft_id* voted_for, struct raft_snapshot** snapshot,
+           raft_index* start_index, struct raft_entry** entries, std::size_t* n_entries);
   bool is_sole_voter(const struct raft_snapshot* snapshot, const struct raft_entry* entries,
                      std::size_t n_entries) const;
   bool may_receive(struct raft_message* message);

@@ -41,10 +41,9 @@ Result<Identity> parse(std::string_view text) {
 Result<Identity> create(const Path& path, const std::string& node_name, std::uint64_t cluster_id) {
   Identity identity{node_name, cluster_id, 0};
   while (identity.cluster_id == 0) identity.cluster_id = system_random().next();
-  const boost::json::object object = {
-      {"node_name", identity.node_name},
-      {"cluster_id", std::to_string(identity.cluster_id)},
-      {"recovery_epoch", std::to_string(identity.recovery_epoch)}};
+  const boost::json::object object = {{"node_name", identity.node_name},
+                                      {"cluster_id", std::to_string(identity.cluster_id)},
+                                      {"recovery_epoch", std::to_string(identity.recovery_epoch)}};
   auto written = write_file_durably(path, boost::json::serialize(object) + "\n");
   if (!written) return fail(written.error());
   return identity;
@@ -59,8 +58,9 @@ Result<Identity> open_identity(const Path& raft_directory, const std::string& no
   if (!content && content.error().code == ErrorCode::NotFound) {
     if (may_create) return create(path, node_name, cluster_id);
     return fail(ErrorCode::Corrupt,
-                path.string() + " is missing, but there is a raft log beside it: restore the file, "
-                                "or wipe the data directory and let this server join again");
+                path.string() +
+                    " is missing, but there is a raft log beside it: restore the file, "
+                    "or wipe the data directory and let this server join again");
   }
   if (!content) return fail(content.error());
   auto identity = parse(*content);
@@ -68,13 +68,14 @@ Result<Identity> open_identity(const Path& raft_directory, const std::string& no
     return fail(identity.error().code, path.string() + ": " + identity.error().message);
   }
   if (identity->node_name != node_name) {
-    return fail(ErrorCode::Conflict,
-                "the data directory " + path.parent_path().string() + " belongs to the node \"" +
-                    identity->node_name + "\", but this node is called \"" + node_name +
-                    "\". Either start it with --node-name " + identity->node_name +
-                    ", or give the directory to the new name with the recovery tool (raft/peers.json; "
-                    "elsewhere in the cluster: dkron raft remove-peer --peer-id " +
-                    identity->node_name + ")");
+    return fail(
+        ErrorCode::Conflict,
+        "the data directory " + path.parent_path().string() + " belongs to the node \"" +
+            identity->node_name + "\", but this node is called \"" + node_name +
+            "\". Either start it with --node-name " + identity->node_name +
+            ", or give the directory to the new name with the recovery tool (raft/peers.json; "
+            "elsewhere in the cluster: dkron raft remove-peer --peer-id " +
+            identity->node_name + ")");
   }
   return identity;
 }

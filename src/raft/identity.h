@@ -12,8 +12,8 @@
 namespace dkron::raft {
 
 // Reads and checks it. When it is missing: `may_create` writes a new one (`cluster_id` 0: a random
-// one), otherwise Corrupt, because the log beside it has lost its identity. Conflict when the stored
-// node name is another one.
+// one), otherwise Corrupt, because the log beside it has lost its identity. Conflict when the
+// stored node name is another one.
 Result<Identity> open_identity(const Path& raft_directory, const std::string& node_name,
                                std::uint64_t cluster_id, bool may_create);
 

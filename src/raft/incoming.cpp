@@ -69,9 +69,8 @@ void IncomingConnection::refuse(std::string_view reason) {
 }
 
 void IncomingConnection::end_timer() {
-  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), [](uv_handle_t* h) noexcept {
-    static_cast<IncomingConnection*>(h->data)->release();
-  });
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer_),
+           [](uv_handle_t* h) noexcept { static_cast<IncomingConnection*>(h->data)->release(); });
 }
 
 void IncomingConnection::release() {

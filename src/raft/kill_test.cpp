@@ -1,5 +1,5 @@
-// A process that proposes is killed with SIGKILL, again and again; what it had seen acknowledged must
-// be there when it starts again.
+// A process that proposes is killed with SIGKILL, again and again; what it had seen acknowledged
+// must be there when it starts again.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -17,8 +17,8 @@ extern char** environ;
 
 namespace dkron::raft::testing {
 
-// Checks the values of <directory>/acknowledged-values, says "ok", then proposes and prints each value
-// that is acknowledged, until it is killed.
+// Checks the values of <directory>/acknowledged-values, says "ok", then proposes and prints each
+// value that is acknowledged, until it is killed.
 int run_kill_child(const char* directory) {
   const Path path(directory);
   TestNode server(path / "data");

@@ -1,9 +1,9 @@
 // The only place that includes libraft, for the .cpp files of this folder.
 //
-// raft.h has no extern "C", and its ABI checks define structs inside sizeof, which is not C++: while
-// it is read, sizeof is a macro that satisfies those checks (libraft_test.cpp compares the true sizes
-// with those that a C compiler sees). Functions and structs share names, so we always write
-// `struct raft_apply`.
+// raft.h has no extern "C", and its ABI checks define structs inside sizeof, which is not C++:
+// while it is read, sizeof is a macro that satisfies those checks (libraft_test.cpp compares the
+// true sizes with those that a C compiler sees). Functions and structs share names, so we always
+// write `struct raft_apply`.
 #pragma once
 
 #include <stdbool.h>  // These first, so that only raft.h sees the macro below.

@@ -76,8 +76,8 @@ Result<bool> copy_sparse(const Path& from, const Path& to) {
 // Names sort by time, since all have the same length.
 std::string unclean_name(Instant now) {
   std::string digits = std::to_string(std::max<std::int64_t>(now.unix_nanos(), 0));
-  return std::string(kUncleanPrefix) + std::string(20 - std::min<std::size_t>(20, digits.size()), '0') +
-         digits;
+  return std::string(kUncleanPrefix) +
+         std::string(20 - std::min<std::size_t>(20, digits.size()), '0') + digits;
 }
 
 Result<void> remove_old_copies(const Path& directory) {

@@ -1,10 +1,12 @@
 // Files of the raft directory that are ours, and what can be read off libraft's.
 //
 //   LOCK               held with flock while a process uses the directory
-//   acknowledged       last index at the last clean end, as "dkron-acknowledged 1 <index> <checksum>";
+//   acknowledged       last index at the last clean end, as "dkron-acknowledged 1 <index>
+//   <checksum>";
 //                      removed once a start has seen a log that is long enough, because from then
 //                      on a new leader may rightly shorten the uncommitted tail
-//   unclean-<time>/    copies of open segments found at start: libraft cuts what it takes for a torn
+//   unclean-<time>/    copies of open segments found at start: libraft cuts what it takes for a
+//   torn
 //                      write, and if that was damage instead, the bytes are needed
 //
 // All calls block on the disk and belong to opening and closing.

@@ -45,18 +45,20 @@ class NodeImpl final : public Node {
   bool is_stopped_ = false;
 };
 
-Error closed_error() { return {ErrorCode::Unavailable, "this server is shutting down"}; }
+Error closed_error() {
+  return {ErrorCode::Unavailable, "this server is shutting down"};
+}
 
 void NodeImpl::propose(std::vector<Command> commands, ProposeCallback callback, bool may_linger) {
   std::size_t bytes = 0;
   for (const Command& command : commands) {
     const std::size_t size = encoded_size(command);
     if (entry_size(size) > kEntryLimitBytes) {
-      return answer(std::move(callback),
-                    fail(ErrorCode::TooLarge,
-                         "a command of " + std::to_string(command.payload.size()) +
-                             " bytes does not fit into a raft entry of " +
-                             std::to_string(kEntryLimitBytes) + " bytes"));
+      return answer(
+          std::move(callback),
+          fail(ErrorCode::TooLarge, "a command of " + std::to_string(command.payload.size()) +
+                                        " bytes does not fit into a raft entry of " +
+                                        std::to_string(kEntryLimitBytes) + " bytes"));
     }
     bytes += size;
   }

@@ -1,10 +1,10 @@
 // Node: one member of a Raft group, on a thread of its own; the only door to consensus.
 //
-// libraft (see docs/architecture.md and the .cpp files of this folder) stays behind this header. The
-// Node owns the raft thread and, on it, a libuv loop. open() starts both and returns when the log is
-// loaded and the state machine restored; a sole voter leads from then on. propose() may be called
-// from any thread; its callback runs through Options::post. Everything of StateMachine is called on
-// the raft thread only.
+// libraft (see docs/architecture.md and the .cpp files of this folder) stays behind this header.
+// The Node owns the raft thread and, on it, a libuv loop. open() starts both and returns when the
+// log is loaded and the state machine restored; a sole voter leads from then on. propose() may be
+// called from any thread; its callback runs through Options::post. Everything of StateMachine is
+// called on the raft thread only.
 #pragma once
 
 #include <cstdint>
@@ -51,8 +51,9 @@ class StateMachine {
  public:
   virtual ~StateMachine() = default;
 
-  // Applies one entry: its commands in order, as one atomic write together with `index`. Returns one
-  // Outcome per command. Called for every entry exactly once in order of index, except that entries
+  // Applies one entry: its commands in order, as one atomic write together with `index`. Returns
+  // one Outcome per command. Called for every entry exactly once in order of index, except that
+  // entries
   // <= applied_index() are skipped by the Node after a restart. An Error stops the node (a command
   // kind that this version does not know, a disk that failed); it is never skipped.
   virtual Result<std::vector<Outcome>> apply(std::uint64_t index,
@@ -88,18 +89,18 @@ struct Server {
 };
 
 struct Options {
-  Path directory;             // <data-dir>/raft; made when missing
-  std::string node_name;      // The raft id is derived from it (server_id()).
-  std::string address;        // host:port told to peers
-  bool bootstrap = false;     // Pristine directory only: become a group of one.
-  // Pristine directory only: found a group of these (we among them) instead of a group of one. Every
-  // member must be given the same list and the same `cluster_id`.
+  Path directory;          // <data-dir>/raft; made when missing
+  std::string node_name;   // The raft id is derived from it (server_id()).
+  std::string address;     // host:port told to peers
+  bool bootstrap = false;  // Pristine directory only: become a group of one.
+  // Pristine directory only: found a group of these (we among them) instead of a group of one.
+  // Every member must be given the same list and the same `cluster_id`.
   std::vector<Server> bootstrap_servers;
   std::uint64_t cluster_id = 0;  // First start only; 0: a random one.
-  int multiplier = 1;         // 1..10, scales the election timeout (500 ms) and heartbeat (100 ms).
+  int multiplier = 1;  // 1..10, scales the election timeout (500 ms) and heartbeat (100 ms).
   std::uint64_t snapshot_threshold_entries = 8192;
   std::uint64_t snapshot_threshold_bytes = 16 * 1024 * 1024;
-  Post post;                  // Where propose() callbacks run (the main loop).
+  Post post;  // Where propose() callbacks run (the main loop).
   // Called through `post` when the node can no longer work (state machine Error, log damaged while
   // running); the process should log it and exit.
   std::function<void(Error)> on_fatal;
@@ -115,9 +116,9 @@ struct Status {
   std::uint64_t applied_index = 0;
   std::uint64_t last_log_index = 0;
   std::uint64_t last_snapshot_index = 0;
-  std::uint64_t log_bytes = 0;              // Since the last snapshot.
+  std::uint64_t log_bytes = 0;  // Since the last snapshot.
   std::uint64_t entries_in_flight = 0;
-  std::string leader_name;                  // Empty: none known.
+  std::string leader_name;  // Empty: none known.
   std::vector<Server> configuration;
 };
 
@@ -139,9 +140,9 @@ class Node {
 
   virtual Identity identity() const = 0;
 
-  // Replicates `commands` and calls back once with their Outcomes, in order. They travel in one entry
-  // unless that exceeds kEntryLimitBytes; then in several, in order, and the callback waits for all.
-  // Errors: Unavailable (not leader, closed, disk full: nothing was or will be applied),
+  // Replicates `commands` and calls back once with their Outcomes, in order. They travel in one
+  // entry unless that exceeds kEntryLimitBytes; then in several, in order, and the callback waits
+  // for all. Errors: Unavailable (not leader, closed, disk full: nothing was or will be applied),
   // OutcomeUnknown (leadership lost or node stopped while waiting), Overloaded (kQueueLimitBytes),
   // TooLarge (one command above the limit).
   // `may_linger`: nobody waits for it; it may stay up to 10 ms to share an entry with others.
@@ -160,8 +161,8 @@ class Node {
   // Takes a snapshot now.
   virtual void snapshot(std::function<void(Result<void>)> callback) = 0;
 
-  // Orderly end: waits for what is in flight, records the last index, stops the thread. Blocks for at
-  // most 5 s. Idempotent.
+  // Orderly end: waits for what is in flight, records the last index, stops the thread. Blocks for
+  // at most 5 s. Idempotent.
   virtual void close() = 0;
 
   static constexpr std::size_t kEntryLimitBytes = 1024 * 1024;

@@ -139,6 +139,7 @@ TEST(Node, a_proposal_above_the_limit_of_an_entry_takes_several_and_one_answer) 
 TEST(Node, a_command_above_the_limit_and_a_full_queue_are_refused) {
   TemporaryDirectory directory;
   TestNode server(directory.path());
+  server.options.snapshot_threshold_bytes = std::uint64_t{1} << 30;
   ASSERT_TRUE(server.open());
   EXPECT_EQ(server.propose(std::string(Node::kEntryLimitBytes, 'x')).error().code,
             ErrorCode::TooLarge);
@@ -187,7 +188,8 @@ TEST(Node, a_barrier_comes_after_everything_proposed_before) {
       EXPECT_GE(server.machine->values().size(), expected);
     });
   }
-  ASSERT_TRUE(server.loop.run_until([&] { return barriers == 50 && answers.results.size() == 50; }));
+  ASSERT_TRUE(
+      server.loop.run_until([&] { return barriers == 50 && answers.results.size() == 50; }));
   EXPECT_LT(server.node->status().last_log_index, 100u) << "barriers share log entries";
 }
 

@@ -10,7 +10,9 @@
 namespace dkron::raft {
 namespace {
 
-uv_stream_t* as_stream(uv_tcp_t* tcp) { return reinterpret_cast<uv_stream_t*>(tcp); }
+uv_stream_t* as_stream(uv_tcp_t* tcp) {
+  return reinterpret_cast<uv_stream_t*>(tcp);
+}
 
 }  // namespace
 
@@ -112,9 +114,8 @@ void OutgoingConnection::give_up(int raft_status) {
 }
 
 void OutgoingConnection::end_timer() {
-  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), [](uv_handle_t* h) noexcept {
-    static_cast<OutgoingConnection*>(h->data)->release();
-  });
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer_),
+           [](uv_handle_t* h) noexcept { static_cast<OutgoingConnection*>(h->data)->release(); });
 }
 
 void OutgoingConnection::release() {

@@ -1,7 +1,7 @@
 // One connect request of libraft: resolve, connect, send the hello, hand the stream over.
 //
-// Deletes itself after its last libuv callback and then calls `on_end`. The request's callback comes
-// once, never from inside start(). Raft thread only.
+// Deletes itself after its last libuv callback and then calls `on_end`. The request's callback
+// comes once, never from inside start(). Raft thread only.
 #pragma once
 
 #include <functional>

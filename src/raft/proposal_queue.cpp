@@ -86,8 +86,7 @@ void ProposalQueue::fail_all(const Error& error, std::vector<Answer>& answers,
   }
 }
 
-void ProposalQueue::drop_rest(const std::shared_ptr<Proposal>& proposal,
-                              std::size_t& freed_bytes) {
+void ProposalQueue::drop_rest(const std::shared_ptr<Proposal>& proposal, std::size_t& freed_bytes) {
   if (proposal->next_command == proposal->commands.size()) return;
   // Only the front can have parts in flight and parts that wait.
   DK_ASSERT(!proposals_.empty() && proposals_.front() == proposal);

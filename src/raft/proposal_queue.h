@@ -1,8 +1,9 @@
 // ProposalQueue: proposals that wait on the raft thread, and how they form entries (group commit).
 //
 // Proposals leave in the order in which they came, as many as fit into one entry of
-// Node::kEntryLimitBytes. A proposal that fits into one entry is never cut; a larger one fills several,
-// and its callback waits for all of them. Knows nothing of libraft; owned by Engine, one thread.
+// Node::kEntryLimitBytes. A proposal that fits into one entry is never cut; a larger one fills
+// several, and its callback waits for all of them. Knows nothing of libraft; owned by Engine, one
+// thread.
 #pragma once
 
 #include <deque>
@@ -21,11 +22,11 @@ struct Proposal {
   Duration queued_at{0};  // Steady time.
   std::size_t bytes = 0;  // Encoded commands, all of them.
 
-  std::size_t next_command = 0;      // First one that is in no entry yet.
+  std::size_t next_command = 0;  // First one that is in no entry yet.
   std::size_t entries_in_flight = 0;
-  bool was_accepted = false;         // At least one entry was handed to libraft.
-  std::vector<Outcome> outcomes;     // Of the entries that are done.
-  std::optional<Error> error;        // The first failure; nothing more of it is proposed.
+  bool was_accepted = false;      // At least one entry was handed to libraft.
+  std::vector<Outcome> outcomes;  // Of the entries that are done.
+  std::optional<Error> error;     // The first failure; nothing more of it is proposed.
 };
 
 // Commands [first, first + count) of a proposal, inside one entry.
@@ -61,9 +62,9 @@ class ProposalQueue {
   // The next entry. The queue must not be empty.
   Group take_group();
 
-  // The entry of `slices` is done: `outcomes` in the order of its commands, or an error. Appends the
-  // proposals that are finished by it to `answers`. `freed_bytes` grows by what leaves the queue
-  // unproposed because an earlier part failed.
+  // The entry of `slices` is done: `outcomes` in the order of its commands, or an error. Appends
+  // the proposals that are finished by it to `answers`. `freed_bytes` grows by what leaves the
+  // queue unproposed because an earlier part failed.
   void finish(std::vector<Slice>& slices, Result<std::vector<Outcome>> outcomes,
               std::vector<Answer>& answers, std::size_t& freed_bytes);
 

@@ -28,8 +28,7 @@ void Snapshots::update() {
   if (guards_.is_snapshotting()) return;
   const std::uint64_t applied = raft_last_applied(&raft_);
   if (!requests_.empty() && applied <= last_index_) answer(requests_, {});
-  const bool is_wanted =
-      !requests_.empty() || (is_due() && system_clock().steady() >= retry_at_);
+  const bool is_wanted = !requests_.empty() || (is_due() && system_clock().steady() >= retry_at_);
   const bool go = is_wanted && applied > last_index_ && applied <= raft_.last_stored;
   if (go) raft_set_snapshot_trailing(&raft_, sizes_.trailing());
   raft_set_snapshot_threshold(&raft_, go ? 1 : kNever);
@@ -62,8 +61,8 @@ int Snapshots::take(struct raft_buffer** buffers, unsigned* n_buffers) {
   if (raft_last_applied(&raft_) > raft_.last_stored) return RAFT_BUSY;  // Postponed.
   auto manifest = machine_.take_snapshot();
   if (manifest && manifest->size() > kManifestLimitBytes) {
-    manifest = fail(ErrorCode::TooLarge, "the manifest exceeds " +
-                                             std::to_string(kManifestLimitBytes) + " bytes");
+    manifest = fail(ErrorCode::TooLarge,
+                    "the manifest exceeds " + std::to_string(kManifestLimitBytes) + " bytes");
   }
   if (!manifest) {
     log::error("raft snapshot failed; the log keeps growing", {{"error", manifest.error()}});

@@ -1,4 +1,5 @@
-// Snapshots: when the state machine's manifest becomes a raft snapshot, and what is known about them.
+// Snapshots: when the state machine's manifest becomes a raft snapshot, and what is known about
+// them.
 //
 // libraft takes a snapshot during its next event once its threshold is reached, so update() steers
 // that threshold: 1 when a snapshot is due or asked for, otherwise out of reach. A snapshot waits

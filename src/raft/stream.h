@@ -10,7 +10,8 @@ namespace dkron::raft {
 // An unconnected TCP handle.
 uv_tcp_t* make_tcp_stream(uv_loop_t& loop);
 
-// Wraps a connected socket, TCP or local; takes the descriptor in any case. Null when libuv refuses.
+// Wraps a connected socket, TCP or local; takes the descriptor in any case. Null when libuv
+// refuses.
 uv_stream_t* open_stream(uv_loop_t& loop, UniqueFd socket);
 
 // Sends small frames at once, and finds peers whose machine is gone.

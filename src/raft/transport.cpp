@@ -11,11 +11,13 @@
 namespace dkron::raft {
 namespace {
 
-Transport* self_of(struct raft_uv_transport* raw) { return static_cast<Transport*>(raw->impl); }
+Transport* self_of(struct raft_uv_transport* raw) {
+  return static_cast<Transport*>(raw->impl);
+}
 
 std::string our_hello(const Identity& identity, const std::string& address) {
-  return encode_hello({identity.cluster_id, identity.recovery_epoch,
-                       server_id(identity.node_name), address});
+  return encode_hello(
+      {identity.cluster_id, identity.recovery_epoch, server_id(identity.node_name), address});
 }
 
 }  // namespace
@@ -75,11 +77,11 @@ int Transport::connect(struct raft_uv_connect* request, const char* address,
     log::error("raft peer has no usable address", {{"address", address}});
     return RAFT_NOCONNECTION;
   }
-  auto* outgoing = new OutgoingConnection(loop_, hello_, {request, cb},
-                                          [this](OutgoingConnection* ended) {
-                                            outgoing_.erase(ended);
-                                            finish_close();
-                                          });
+  auto* outgoing =
+      new OutgoingConnection(loop_, hello_, {request, cb}, [this](OutgoingConnection* ended) {
+        outgoing_.erase(ended);
+        finish_close();
+      });
   outgoing_.insert(outgoing);
   outgoing->start(*target, kHelloLimitMs);
   return 0;

@@ -1,9 +1,10 @@
 // Transport: byte streams between servers for libraft, in plain form.
 //
-// Opens no port: the port is shared with gRPC, so the acceptor of the process hands connections over
-// with accept(), and only a stream whose hello (hello.h) fits reaches libraft. Outgoing connections
-// go to the host and port inside the server address; each direction has its own. Owned by Engine,
-// raft thread only. libraft closes it through raw()->close; it must outlive the callback of that.
+// Opens no port: the port is shared with gRPC, so the acceptor of the process hands connections
+// over with accept(), and only a stream whose hello (hello.h) fits reaches libraft. Outgoing
+// connections go to the host and port inside the server address; each direction has its own. Owned
+// by Engine, raft thread only. libraft closes it through raw()->close; it must outlive the callback
+// of that.
 #pragma once
 
 #include <unordered_set>
@@ -29,7 +30,9 @@ class Transport {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  struct raft_uv_transport* raw() { return &raw_; }
+  struct raft_uv_transport* raw() {
+    return &raw_;
+  }
 
   // Takes a connected stream socket (TCP, or one end of a socket pair).
   void accept(UniqueFd connection);

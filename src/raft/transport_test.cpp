@@ -23,8 +23,9 @@ using testing::TestNode;
 // A listening socket on the loopback; hands connections to whatever node is attached.
 class Acceptor {
  public:
-  Acceptor() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
-               wake_(::eventfd(0, EFD_CLOEXEC)) {
+  Acceptor()
+      : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+        wake_(::eventfd(0, EFD_CLOEXEC)) {
     sockaddr_in address = {};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -196,8 +197,8 @@ class ClusterTest : public ::testing::Test {
       }
       for (std::size_t i = 0; i < kServers && leader < kServers; ++i) {
         if (!nodes_[i]->node) continue;
-        is_agreed = is_agreed &&
-                    nodes_[i]->node->status().leader_name == nodes_[leader]->options.node_name;
+        is_agreed =
+            is_agreed && nodes_[i]->node->status().leader_name == nodes_[leader]->options.node_name;
       }
       return leader < kServers && is_agreed;
     });

@@ -1,5 +1,5 @@
-// Any bytes as a raft entry: decoding gives an error or commands that encode to the same bytes. Since
-// a fuzzer does not find checksums, the input is also tried with the right one.
+// Any bytes as a raft entry: decoding gives an error or commands that encode to the same bytes.
+// Since a fuzzer does not find checksums, the input is also tried with the right one.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
