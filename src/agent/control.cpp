@@ -10,6 +10,7 @@ namespace dkron::agent {
 
 using model::set_time;
 using state::OnDone;
+using state::OnJob;
 
 // ---- Reading and proposing
 
@@ -19,8 +20,8 @@ Result<void> LeaderControl::admit() const {
   return {};
 }
 
-void LeaderControl::read_job(const std::string& name, OnJob callback) {
-  auto shared = std::make_shared<OnJob>(std::move(callback));
+void LeaderControl::read_job(const std::string& name, OnFound callback) {
+  auto shared = std::make_shared<OnFound>(std::move(callback));
   const bool accepted = services_.runner.workers.try_post(
       [name, shared, &store = services_.runner.store, post = services_.runner.loop.poster()] {
         auto job = state::find_job(store.reader(), name);
@@ -82,6 +83,35 @@ void LeaderControl::propose_void(raft::Command command, OnDone done) {
   });
 }
 
+// For commands whose answer is the job. An outcome that was remembered for a second asking has none, since
+// only short answers are kept: then the job is read.
+void LeaderControl::propose_for_job(raft::Command command, const std::string& name, OnJob done) {
+  propose(std::move(command), [this, name, done = std::move(done)](const Result<raft::Outcome>& outcome) {
+    if (!outcome) {
+      done(fail(outcome.error()));
+      return;
+    }
+    if (outcome->code != ErrorCode::Ok) {
+      done(fail(outcome->code, outcome->message));
+      return;
+    }
+    store::JobAnswer answer;
+    if (!outcome->payload.empty() && answer.ParseFromString(outcome->payload)) {
+      done(model::to_job(answer.definition(), answer.state()));
+      return;
+    }
+    read_job(name, [name, done](Result<std::optional<model::Job>> job) {
+      if (!job) {
+        done(fail(job.error()));
+      } else if (!*job) {
+        done(fail(ErrorCode::NotFound, "job " + name + " not found"));
+      } else {
+        done(std::move(**job));
+      }
+    });
+  });
+}
+
 // ---- Jobs
 
 Result<void> LeaderControl::validate(const model::Job& job) const {
@@ -97,7 +127,7 @@ Result<void> LeaderControl::validate(const model::Job& job) const {
   return executor->second->validate(job.executor_config.value_or(model::StringMap()));
 }
 
-void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnDone done) {
+void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnJob done) {
   if (auto valid = validate(job); !valid) {
     done(fail(valid.error()));
     return;
@@ -119,7 +149,7 @@ void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnDone
   });
 }
 
-void LeaderControl::propose_job(const model::Job& job, const state::SetJobOptions& options, OnDone done) {
+void LeaderControl::propose_job(const model::Job& job, const state::SetJobOptions& options, OnJob done) {
   const Instant now = services_.runner.clock.wall();
   store::SetJobCommand command;
   *command.mutable_definition() = model::to_definition(job);
@@ -134,7 +164,7 @@ void LeaderControl::propose_job(const model::Job& job, const state::SetJobOption
   set_time(command.mutable_now(), now);
   command.set_expected_revision(options.expected_revision);
   command.set_is_restore(options.is_restore);
-  propose_void(state::make_command(state::Kind::SetJob, command), std::move(done));
+  propose_for_job(state::make_command(state::Kind::SetJob, command), job.name, std::move(done));
 }
 
 void LeaderControl::delete_job(std::string name, OnDone done) {
@@ -143,7 +173,7 @@ void LeaderControl::delete_job(std::string name, OnDone done) {
   propose_void(state::make_command(state::Kind::DeleteJob, command), std::move(done));
 }
 
-void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, OnDone done) {
+void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, OnJob done) {
   read_job(name, [this, name, wish, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
     if (!job || !*job) {
       done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
@@ -160,7 +190,7 @@ void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, OnDone 
       const Instant next = model::next_activation(enabled, *schedule, services_.runner.clock.wall());
       if (!next.is_zero()) set_time(command.mutable_next_if_enabled(), next);
     }
-    propose_void(state::make_command(state::Kind::ToggleJob, command), std::move(done));
+    propose_for_job(state::make_command(state::Kind::ToggleJob, command), name, std::move(done));
   });
 }
 

@@ -32,9 +32,9 @@ class LeaderControl final : public state::Control {
   };
   explicit LeaderControl(Services services) : services_(std::move(services)) {}
 
-  void set_job(model::Job job, state::SetJobOptions options, state::OnDone done) override;
+  void set_job(model::Job job, state::SetJobOptions options, state::OnJob done) override;
   void delete_job(std::string name, state::OnDone done) override;
-  void toggle_job(std::string name, state::ToggleWish wish, state::OnDone done) override;
+  void toggle_job(std::string name, state::ToggleWish wish, state::OnJob done) override;
   void delete_executions(std::string name, state::OnDone done) override;
   void set_paused(bool paused, state::OnDone done) override;
   void run_job(std::string name, state::RunOptions options, OnRun done) override;
@@ -50,16 +50,17 @@ class LeaderControl final : public state::Control {
 
  private:
   using OnOutcome = std::function<void(Result<raft::Outcome>)>;
-  using OnJob = std::function<void(Result<std::optional<model::Job>>)>;
+  using OnFound = std::function<void(Result<std::optional<model::Job>>)>;
 
   Result<void> admit() const;
   Result<void> validate(const model::Job& job) const;
-  void propose_job(const model::Job& job, const state::SetJobOptions& options, state::OnDone done);
-  void read_job(const std::string& name, OnJob callback);
+  void propose_job(const model::Job& job, const state::SetJobOptions& options, state::OnJob done);
+  void read_job(const std::string& name, OnFound callback);
   void propose(raft::Command command, OnOutcome callback);
   struct Pending;
   void propose_pending(const std::shared_ptr<Pending>& pending);
   void propose_void(raft::Command command, state::OnDone done);
+  void propose_for_job(raft::Command command, const std::string& name, state::OnJob done);
 
   Services services_;
   bool is_stopping_ = false;

@@ -54,6 +54,7 @@ Result<std::vector<JobCache::Rendered>> JobCache::get(const store::Reader& reade
     auto json = std::make_shared<std::string>();
     json->reserve(1024);
     model::append_job(json.get(), **job);
+    json->shrink_to_fit();
     rendered[i] = std::move(json);
     std::lock_guard lock(mutex_);
     put_locked((*job)->uid, (*job)->version, rendered[i]);

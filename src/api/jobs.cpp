@@ -16,6 +16,12 @@ void answer_refusal(const ExchangePtr& exchange, const Error& error) {
   }
 }
 
+std::string job_text(const model::Job& job) {
+  std::string text;
+  model::append_job(&text, job);
+  return text;
+}
+
 }  // namespace
 
 void Api::add_job_routes() {
@@ -32,19 +38,18 @@ void Api::add_job_routes() {
         return;
       }
     }
-    const std::string name = job->name;
-    services_.control.set_job(std::move(*job), {}, [this, exchange, name](const Result<void>& done) {
-      if (!done) {
-        answer_refusal(exchange, done.error());
+    services_.control.set_job(std::move(*job), {}, [this, exchange](const Result<model::Job>& stored) {
+      if (!stored) {
+        answer_refusal(exchange, stored.error());
         return;
       }
       if (exchange->flag("runoncreate")) {
-        services_.control.run_job(name, {}, [name](const Result<state::StartedRun>& run) {
+        services_.control.run_job(stored->name, {}, [name = stored->name](const Result<state::StartedRun>& run) {
           if (!run) log::error("api: Unable to run job.", {{"job", name}, {"error", run.error()}});
         });
       }
-      exchange->add_header("Location", "/v1/jobs/" + net::encode_segment(name));
-      answer_job(exchange, 201, name);
+      exchange->add_header("Location", "/v1/jobs/" + net::encode_segment(stored->name));
+      exchange->json(201, job_text(*stored));
     });
   };
   router_.add(net::Method::Post, "/v1/jobs", [set](const ExchangePtr& e) { set(e, ""); });
@@ -58,9 +63,7 @@ void Api::add_job_routes() {
     on_worker(exchange, [this](const ExchangePtr& e) {
       const auto job = read_job(e, e->parameter(0));
       if (!job) return;
-      std::string body;
-      model::append_job(&body, *job);
-      services_.loop.post([this, e, body = std::move(body)]() mutable {
+      services_.loop.post([this, e, body = job_text(*job)]() mutable {
         services_.control.delete_job(e->parameter(0), [e, body = std::move(body)](const Result<void>& done) mutable {
           if (!done) {
             e->error(done.error());
@@ -84,9 +87,7 @@ void Api::add_job_routes() {
       exchange->add_header("Location", exchange->request().target);
       on_worker(exchange, [this, before = started->job](const ExchangePtr& e) {
         auto now = state::find_job(services_.store.reader(), before.name);
-        std::string body;
-        model::append_job(&body, now && *now ? **now : before);
-        e->json(200, std::move(body));
+        e->json(200, job_text(now && *now ? **now : before));
       });
     });
   };
@@ -98,13 +99,13 @@ void Api::add_job_routes() {
     if (exchange->has_query("disabled")) {
       wish = exchange->flag("disabled") ? state::ToggleWish::Disable : state::ToggleWish::Enable;
     }
-    services_.control.toggle_job(exchange->parameter(0), wish, [this, exchange](const Result<void>& done) {
-      if (!done) {
-        exchange->error(done.error());
+    services_.control.toggle_job(exchange->parameter(0), wish, [exchange](const Result<model::Job>& job) {
+      if (!job) {
+        exchange->error(job.error());
         return;
       }
       exchange->add_header("Location", exchange->request().target);
-      answer_job(exchange, 200, exchange->parameter(0));
+      exchange->json(200, job_text(*job));
     });
   });
 }

@@ -22,12 +22,18 @@ void fill_from_kernel(void* data, std::size_t size_bytes) {
   }
 }
 
+// Numbers are drawn from the kernel some at a time: a system call for each would be felt on hot paths.
 class SystemRandom final : public Random {
  public:
   std::uint64_t next() override {
-    std::uint64_t value = 0;
-    fill_from_kernel(&value, sizeof value);
-    return value;
+    static constexpr std::size_t kDrawn = 32;
+    thread_local std::uint64_t numbers[kDrawn];
+    thread_local std::size_t left = 0;
+    if (left == 0) {
+      fill_from_kernel(numbers, sizeof numbers);
+      left = kDrawn;
+    }
+    return numbers[--left];
   }
 };
 

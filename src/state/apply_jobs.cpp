@@ -46,6 +46,13 @@ void set_next_row(store::JobState* state, const store::Time& next, bool has_next
   }
 }
 
+store::JobAnswer answer_of(const store::JobDefinition& definition, const store::JobState& state) {
+  store::JobAnswer answer;
+  *answer.mutable_definition() = definition;
+  *answer.mutable_state() = state;
+  return answer;
+}
+
 }  // namespace
 
 Result<raft::Outcome> Applier::init_cluster(const store::InitClusterCommand& command) {
@@ -107,7 +114,7 @@ Result<raft::Outcome> Applier::set_job(const store::SetJobCommand& command) {
   put(keys::definition(definition.name()), definition);
   put_state(definition, &state, true);
   if (auto moved = move_to_parent(definition, old_parent); !moved) return fail(moved.error());
-  return Outcome{};
+  return accept(answer_of(definition, state));
 }
 
 // Follows the parents of `definition` as they would be; the text of the cycle when they close one.
@@ -184,14 +191,14 @@ Result<raft::Outcome> Applier::toggle_job(const store::ToggleJobCommand& command
   const bool disable = command.wish() == store::ToggleJobCommand::FLIP
                            ? !definition.disabled()
                            : command.wish() == store::ToggleJobCommand::DISABLE;
-  if (disable == definition.disabled()) return Outcome{};
+  if (disable == definition.disabled()) return accept(answer_of(definition, (*found)->state));
   definition.set_disabled(disable);
   definition.set_revision(index_);
   definition.set_schedule_revision(index_);
   set_next_row(&(*found)->state, command.next_if_enabled(), !disable && command.has_next_if_enabled());
   put(keys::definition(definition.name()), definition);
   put_state(definition, &(*found)->state, true);
-  return Outcome{};
+  return accept(answer_of(definition, (*found)->state));
 }
 
 // Finished executions go; those under way stay, since their results are still to come.

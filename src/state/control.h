@@ -16,6 +16,7 @@
 namespace dkron::state {
 
 using OnDone = std::function<void(Result<void>)>;
+using OnJob = std::function<void(Result<model::Job>)>;
 
 struct SetJobOptions {
   bool is_restore = false;             // Take over counters and times, never lowering them.
@@ -38,10 +39,10 @@ class Control {
  public:
   virtual ~Control() = default;
 
-  // `job` is validated here.
-  virtual void set_job(model::Job job, SetJobOptions options, OnDone done) = 0;
+  // `job` is validated here. Answers with the job as it is stored now.
+  virtual void set_job(model::Job job, SetJobOptions options, OnJob done) = 0;
   virtual void delete_job(std::string name, OnDone done) = 0;
-  virtual void toggle_job(std::string name, ToggleWish wish, OnDone done) = 0;
+  virtual void toggle_job(std::string name, ToggleWish wish, OnJob done) = 0;
   virtual void delete_executions(std::string name, OnDone done) = 0;
   virtual void set_paused(bool paused, OnDone done) = 0;
   using OnRun = std::function<void(Result<StartedRun>)>;
