@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -42,8 +43,9 @@ struct RunResult {
 };
 
 struct Events {
-  // A process was started (shell): to be journalled. Not called by executors without process.
-  std::function<void(process::ProcessId)> started;
+  // The work begins: a process was started (to be journalled), or a thread took the run up (no id).
+  // At most once, before `finished`; never from inside start().
+  std::function<void(std::optional<process::ProcessId>)> started;
   std::function<void(RunResult)> finished;  // Exactly once, never from inside start().
 };
 

@@ -106,9 +106,15 @@ class HttpExecutor final : public Executor {
       if (const auto open = list.lock()) open->erase(number);
       if (const auto live = weak.lock()) live->finish(std::move(result));
     };
-    const bool is_queued = pool_.try_post([exchange, deliver, fetch = fetch_, post = post_] {
+    const auto begin = [weak] {
+      if (const auto live = weak.lock()) live->events.started(std::nullopt);
+    };
+    const bool is_queued = pool_.try_post([exchange, begin, deliver, fetch = fetch_, post = post_] {
       RunResult result;
-      if (!exchange->is_canceled) result = perform(*exchange, *fetch);
+      if (!exchange->is_canceled) {
+        post(begin);
+        result = perform(*exchange, *fetch);
+      }
       post([deliver, result = std::move(result)] { deliver(result); });
     });
     if (!is_queued) {

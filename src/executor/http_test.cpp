@@ -32,6 +32,10 @@ class HttpTest : public testing::Test {
     context.spool_path = spool_path();
     result_.reset();
     Events events;
+    events.started = [this](std::optional<process::ProcessId> id) {
+      EXPECT_FALSE(id) << "there is no process";
+      EXPECT_FALSE(result_) << "began behind its end";
+    };
     events.finished = [this](RunResult result) {
       EXPECT_FALSE(result_) << "finished twice";
       result_ = std::move(result);

@@ -35,8 +35,8 @@ class ShellTest : public testing::Test {
     context_.spool_path = spool_path();
     result_.reset();
     Events events;
-    events.started = [this](process::ProcessId id) {
-      process_ = id;
+    events.started = [this](std::optional<process::ProcessId> id) {
+      process_ = id.value();
       loop_.stop();
     };
     events.finished = [this](RunResult result) {

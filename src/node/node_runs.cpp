@@ -49,22 +49,25 @@ journal::Record starting_record(const RunOrder& order, Instant started_at) {
   return record;
 }
 
-journal::Record process_record(const RunKey& key, process::ProcessId id, std::uint64_t boot) {
+journal::Record process_record(const RunKey& key, process::ProcessId id, std::uint64_t boot,
+                               Instant started_at) {
   journal::Record record;
   journal::Process* process = record.mutable_process();
   *process->mutable_key() = to_message(key);
   process->set_pid(id.pid);
   process->set_start_time_ticks(id.start_time_ticks);
   process->set_boot(boot);
+  process->set_started_at_ns(started_at.unix_nanos());
   return record;
 }
 
-journal::Record finished_record(const RunKey& key, Instant at, const executor::RunResult& result,
-                                bool lost) {
+journal::Record finished_record(const RunKey& key, Instant started_at, Instant finished_at,
+                                const executor::RunResult& result, bool lost) {
   journal::Record record;
   journal::Finished* finished = record.mutable_finished();
   *finished->mutable_key() = to_message(key);
-  finished->set_finished_at_ns(at.unix_nanos());
+  finished->set_started_at_ns(started_at.unix_nanos());
+  finished->set_finished_at_ns(finished_at.unix_nanos());
   finished->set_success(result.success);
   finished->set_lost(lost);
   finished->set_error(result.error.substr(0, executor::kOutputLimitBytes));
@@ -159,6 +162,7 @@ void NodeRuns::take_up(const journal::Record& record) {
       const auto found = runs_.find(key);
       if (found == runs_.end()) break;
       found->second.phase = Phase::Running;
+      found->second.started_at = Instant::from_unix_nanos(record.process().started_at_ns());
       // Of an earlier boot the number says nothing any more.
       if (record.process().boot() == boot_ && boot_ != 0) {
         found->second.process = {record.process().pid(), record.process().start_time_ticks()};
@@ -170,6 +174,7 @@ void NodeRuns::take_up(const journal::Record& record) {
       if (found == runs_.end()) break;
       Run& run = found->second;
       run.phase = Phase::Collecting;
+      run.started_at = Instant::from_unix_nanos(record.finished().started_at_ns());
       run.finished_at = Instant::from_unix_nanos(record.finished().finished_at_ns());
       run.result = {record.finished().success(), record.finished().error(),
                     record.finished().trailer()};
@@ -237,14 +242,13 @@ void NodeRuns::start(RunOrder order) {
   Run& run = entry->second;
   run.order = std::move(order);
   ++waiting_;
-  // Taken before the spawn, so that id and environment are fixed; never twice the same.
-  run.started_at = std::max(env_.clock.wall(), last_started_at_ + nanoseconds(1));
-  last_started_at_ = run.started_at;
+  run.started_at = env_.clock.wall();
   spool_->run_began();
   const auto on_written = [self = self_, key](const Result<void>& written) {
     if (*self == nullptr) return;
     if (written) {
-      (*self)->launch(key);
+      (*self)->to_launch_.push_back(key);
+      (*self)->launch_next();
     } else {
       const std::string text = "the run journal cannot be written: " + written.error().message;
       (*self)->finish(key, {false, text, {}}, false);
@@ -253,11 +257,25 @@ void NodeRuns::start(RunOrder order) {
   journal_->append(starting_record(run.order, run.started_at), true, on_written);
 }
 
+void NodeRuns::launch_next() {
+  if (std::exchange(is_launching_, true)) return;  // From a run that ended inside launch().
+  while (starting_ < kStartsAtOnce && !to_launch_.empty()) {
+    const RunKey key = to_launch_.front();
+    to_launch_.pop_front();
+    launch(key);
+  }
+  is_launching_ = false;
+}
+
 void NodeRuns::launch(const RunKey& key) {
   const auto found = runs_.find(key);
   if (found == runs_.end() || found->second.phase != Phase::Journaling) return;
   Run& run = found->second;
   run.phase = Phase::Starting;
+  ++starting_;
+  // Taken before the spawn, so that id and environment are fixed; never twice the same.
+  run.started_at = std::max(env_.clock.wall(), last_started_at_ + nanoseconds(1));
+  last_started_at_ = run.started_at;
   if (run.canceled) {
     finish(key, {false, "canceled: " + run.cancel_reason, {}}, false);
     return;
@@ -283,7 +301,7 @@ void NodeRuns::launch(const RunKey& key) {
   context.config = run.order.config;
   context.spool_path = spool_path(key);
   executor::Events events;
-  events.started = [this, key](process::ProcessId id) { on_process(key, id); };
+  events.started = [this, key](std::optional<process::ProcessId> id) { on_began(key, id); };
   events.finished = [this, key](executor::RunResult result) {
     finish(key, std::move(result), false);
   };
@@ -294,16 +312,24 @@ void NodeRuns::launch(const RunKey& key) {
   to_announce_.emplace_back(env_.clock.steady() + kAnnounceAfter, key);
 }
 
-void NodeRuns::on_process(const RunKey& key, process::ProcessId id) {
+void NodeRuns::on_began(const RunKey& key, std::optional<process::ProcessId> id) {
   const auto found = runs_.find(key);
-  if (found == runs_.end()) return;
+  if (found == runs_.end() || found->second.phase != Phase::Starting) return;
   Run& run = found->second;
-  if (run.phase == Phase::Starting) {
-    run.phase = Phase::Running;
-    --waiting_;
+  leave_start(&run);
+  run.phase = Phase::Running;
+  if (id) {
+    run.process = *id;
+    journal_->append(process_record(key, *id, boot_, run.started_at), false, nullptr);
   }
-  run.process = id;
-  journal_->append(process_record(key, id, boot_), false, nullptr);
+  launch_next();
+}
+
+// The run's work has begun, or will never begin.
+void NodeRuns::leave_start(Run* run) {
+  if (run->phase != Phase::Journaling && run->phase != Phase::Starting) return;
+  --waiting_;
+  if (run->phase == Phase::Starting) --starting_;
 }
 
 // The end of a run that this process started or adopted.
@@ -312,7 +338,7 @@ void NodeRuns::finish(const RunKey& key, executor::RunResult result, bool lost) 
   DK_ASSERT(found != runs_.end());
   Run& run = found->second;
   DK_ASSERT(run.phase != Phase::Collecting && run.phase != Phase::Finished);
-  if (run.phase == Phase::Journaling || run.phase == Phase::Starting) --waiting_;
+  leave_start(&run);
   spool_->run_ended();
   // The handle is on the stack of this call; it goes when the loop is back.
   env_.loop.post([handle = std::shared_ptr<executor::Run>(std::move(run.handle)),
@@ -320,6 +346,7 @@ void NodeRuns::finish(const RunKey& key, executor::RunResult result, bool lost) 
   run.kill_timer.reset();
   settle(key, run, std::move(result), lost);
   collect_next();
+  launch_next();
 }
 
 void NodeRuns::settle(const RunKey& key, Run& run, executor::RunResult result, bool lost) {
@@ -327,7 +354,7 @@ void NodeRuns::settle(const RunKey& key, Run& run, executor::RunResult result, b
   run.finished_at = std::max(env_.clock.wall(), run.started_at);
   run.result = std::move(result);
   run.lost = lost;
-  journal_->append(finished_record(key, run.finished_at, run.result, lost), false, nullptr);
+  journal_->append(finished_record(key, run.started_at, run.finished_at, run.result, lost), false, nullptr);
   to_collect_.push_back(key);
 }
 
@@ -405,9 +432,9 @@ void NodeRuns::compact_journal() {
   std::vector<journal::Record> open;
   for (const auto& [key, run] : runs_) {
     open.push_back(starting_record(run.order, run.started_at));
-    if (run.process.pid != 0) open.push_back(process_record(key, run.process, boot_));
+    if (run.process.pid != 0) open.push_back(process_record(key, run.process, boot_, run.started_at));
     if (run.phase != Phase::Collecting && run.phase != Phase::Finished) continue;
-    open.push_back(finished_record(key, run.finished_at, run.result, run.lost));
+    open.push_back(finished_record(key, run.started_at, run.finished_at, run.result, run.lost));
   }
   journal_->rewrite([ended = ended_order_, open = std::move(open)] {
     std::vector<journal::Record> records;

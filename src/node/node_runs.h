@@ -54,6 +54,10 @@ class NodeRuns {
   static constexpr std::size_t kRememberedRuns = 65'536;
   // Results in memory that wait for their commit; the others stay on disk.
   static constexpr std::size_t kResultsInMemory = 256;
+  // Runs handed to their executors whose work has not begun. The others wait here, so that the start
+  // that is recorded (and stands in the run's id and environment) is that of the process, not of a
+  // queue in front of it.
+  static constexpr std::size_t kStartsAtOnce = 16;
   // A run that lasts longer is announced as started.
   static constexpr Duration kAnnounceAfter = milliseconds(200);
   // Between TERM and KILL for a canceled run that outlived an earlier process of ours.
@@ -122,8 +126,10 @@ class NodeRuns {
   void take_up(const std::vector<journal::Record>& records);
   void take_up(const journal::Record& record);
   void settle_taken_up();
+  void launch_next();
   void launch(const RunKey& key);
-  void on_process(const RunKey& key, process::ProcessId id);
+  void on_began(const RunKey& key, std::optional<process::ProcessId> id);
+  void leave_start(Run* run);
   void finish(const RunKey& key, executor::RunResult result, bool lost);
   void settle(const RunKey& key, Run& run, executor::RunResult result, bool lost);
   void collect_next();
@@ -147,6 +153,9 @@ class NodeRuns {
   std::deque<RunKey> to_collect_;
   std::size_t collecting_ = 0;
   std::size_t waiting_ = 0;
+  std::deque<RunKey> to_launch_;  // Journalled.
+  std::size_t starting_ = 0;      // In phase Starting.
+  bool is_launching_ = false;
   std::deque<std::pair<Duration, RunKey>> to_announce_;
   Instant last_started_at_;
   std::set<RunKey> ended_;

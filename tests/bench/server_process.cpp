@@ -123,6 +123,24 @@ double ServerProcess::cpu_seconds() const {
   return static_cast<double>(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
+double raw_sync_rate(double seconds) {
+  std::string path = (std::filesystem::temp_directory_path() / "dkron-bench-sync-XXXXXX").string();
+  const int fd = ::mkstemp(path.data());
+  if (fd < 0) die("mkstemp failed");
+  ::unlink(path.c_str());
+  const std::vector<char> segment(8 * 1024 * 1024, 'x');
+  if (::pwrite(fd, segment.data(), segment.size(), 0) < 0 || ::fsync(fd) != 0) die("cannot write");
+  const double before = now_seconds();
+  int writes = 0;
+  while (now_seconds() - before < seconds) {
+    if (::pwrite(fd, segment.data(), 4096, (writes % 2000) * 4096L) < 0 || ::fdatasync(fd) != 0) die("cannot write");
+    ++writes;
+  }
+  const double rate = writes / (now_seconds() - before);
+  ::close(fd);
+  return rate;
+}
+
 double raw_spawn_rate(int count, int at_once) {
   struct Child {
     int pidfd;

@@ -41,4 +41,8 @@ class ServerProcess {
 // of them at a time: the limit that no scheduler of /bin/true can beat here.
 double raw_spawn_rate(int count, int at_once);
 
+// Durable writes of 4 KiB per second that the disk under the temporary directory takes, one at a time: the
+// limit of commits that nobody shares.
+double raw_sync_rate(double seconds);
+
 }  // namespace dkron::bench
