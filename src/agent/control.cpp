@@ -32,7 +32,7 @@ void LeaderControl::read_job(const std::string& name, OnFound callback) {
 
 struct LeaderControl::Pending {
   raft::Command command;
-  OnOutcome callback;
+  OnOutcome callback;      // Null once it is answered.
   Duration give_up_at{0};  // Monotonic.
   std::unique_ptr<Timer> timer;
 };
@@ -49,7 +49,31 @@ void LeaderControl::propose(raft::Command command, OnOutcome callback) {
   pending->command = std::move(command);
   pending->callback = std::move(callback);
   pending->give_up_at = services_.runner.clock.steady() + kAgainFor;
+  pending_.push_back(pending);
+  if (pending_.size() == 1) arm_give_up();
   propose_pending(pending);
+}
+
+void LeaderControl::answer(Pending& pending, Result<raft::Outcome> outcome) {
+  pending.command = {};
+  if (const auto callback = std::exchange(pending.callback, nullptr)) callback(std::move(outcome));
+}
+
+// One timer for all: looked at once a second, so that a command that is answered in a millisecond costs a
+// place in a queue and no timer of its own.
+void LeaderControl::arm_give_up() {
+  give_up_timer_->start(seconds(1), [this] { give_up_overdue(); });
+}
+
+void LeaderControl::give_up_overdue() {
+  const Duration now = services_.runner.clock.steady();
+  while (!pending_.empty() && (!pending_.front()->callback || pending_.front()->give_up_at <= now)) {
+    const auto pending = std::move(pending_.front());
+    pending_.pop_front();
+    answer(*pending, fail(ErrorCode::OutcomeUnknown,
+                          "the outcome is not known: the write was not confirmed within 10 s and may still happen"));
+  }
+  if (!pending_.empty()) arm_give_up();
 }
 
 void LeaderControl::propose_pending(const std::shared_ptr<Pending>& pending) {
@@ -57,12 +81,11 @@ void LeaderControl::propose_pending(const std::shared_ptr<Pending>& pending) {
       {pending->command},
       [this, pending](const Result<std::vector<raft::Outcome>>& outcomes) {
         if (outcomes) {
-          pending->callback(outcomes->front());
+          answer(*pending, outcomes->front());
           return;
         }
-        const bool is_over = services_.runner.clock.steady() >= pending->give_up_at;
-        if (outcomes.error().code != ErrorCode::OutcomeUnknown || is_over) {
-          pending->callback(fail(outcomes.error()));
+        if (outcomes.error().code != ErrorCode::OutcomeUnknown || !pending->callback) {
+          answer(*pending, fail(outcomes.error()));
           return;
         }
         pending->timer = services_.runner.loop.make_timer();

@@ -2,9 +2,11 @@
 //
 // What depends on clocks, zones, chance or this node is decided here and written into the command
 // (activations, targets, group ids); the state machine decides the rest. A command whose outcome is
-// unknown is proposed again under the same request id until kAgainFor has passed. Main loop's thread.
+// unknown is proposed again under the same request id until kAgainFor has passed; one that has no outcome
+// by then is answered with OutcomeUnknown. Main loop's thread.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -30,7 +32,8 @@ class LeaderControl final : public state::Control {
     std::function<bool()> is_leader;       // Has taken office.
     std::function<std::string()> leader_name;
   };
-  explicit LeaderControl(Services services) : services_(std::move(services)) {}
+  explicit LeaderControl(Services services)
+      : services_(std::move(services)), give_up_timer_(services_.runner.loop.make_timer()) {}
 
   void set_job(model::Job job, state::SetJobOptions options, state::OnJob done) override;
   void delete_job(std::string name, state::OnDone done) override;
@@ -59,11 +62,16 @@ class LeaderControl final : public state::Control {
   void propose(raft::Command command, OnOutcome callback);
   struct Pending;
   void propose_pending(const std::shared_ptr<Pending>& pending);
+  static void answer(Pending& pending, Result<raft::Outcome> outcome);
+  void arm_give_up();
+  void give_up_overdue();
   void propose_void(raft::Command command, state::OnDone done);
   void propose_for_job(raft::Command command, const std::string& name, state::OnJob done);
 
   Services services_;
   bool is_stopping_ = false;
+  std::deque<std::shared_ptr<Pending>> pending_;  // In the order of giving up; some are answered.
+  std::unique_ptr<Timer> give_up_timer_;
   std::multimap<std::pair<std::uint64_t, std::int64_t>, std::function<void()>> waiting_;  // By uid and group.
 };
 

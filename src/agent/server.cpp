@@ -104,9 +104,7 @@ class SingleServer final : public Server {
     telemetry::add_process_metrics(metrics_);
   }
 
-  ~SingleServer() override {
-    if (raft_ != nullptr) raft_->close();
-  }
+  ~SingleServer() override { close_raft(); }
 
   Result<void> open();
   void stop(std::function<void(std::size_t)> stopped) override;
@@ -133,6 +131,7 @@ class SingleServer final : public Server {
   void on_change(const state::StateReplaced& change);
   void drain();
   void close();
+  void close_raft();
 
   const config::Config& config() const { return options_.config; }
   std::map<std::string, executor::Executor*> executors() {
@@ -281,6 +280,13 @@ runner::Services SingleServer::runner_services() {
 }
 
 void SingleServer::propose(std::vector<raft::Command> commands, raft::ProposeCallback callback, bool may_linger) {
+  // What waits behind a full disk would wait without end, and nobody would know why.
+  if (store_->is_out_of_space()) {
+    loop_.post([callback = std::move(callback)] {
+      callback(fail(ErrorCode::Unavailable, "the disk is full"));
+    });
+    return;
+  }
   raft_->propose(std::move(commands), std::move(callback), may_linger);
 }
 
@@ -400,9 +406,14 @@ void SingleServer::drain() {
   drain_timer_->start(kDrainPoll, [this] { drain(); });
 }
 
+void SingleServer::close_raft() {
+  if (store_ != nullptr) store_->stop_waiting();
+  if (raft_ != nullptr) raft_->close();
+}
+
 void SingleServer::close() {
   const std::size_t left = nodes_->runs().active();
-  raft_->close();
+  close_raft();
   stopped_(left);
 }
 

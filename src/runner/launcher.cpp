@@ -1,6 +1,7 @@
 #include "runner/launcher.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "model/rows.h"
@@ -201,7 +202,10 @@ void Launcher::on_outcome(const std::vector<Pending>& pending,
   if (!outcomes) {
     // Launches are idempotent by their instant: the state decides what is still to do.
     if (!scheduler_.is_running()) return;
-    log::warning("scheduler: launches were not committed", {{"error", outcomes.error()}, {"count", pending.size()}});
+    if (!std::exchange(failure_logged_, true)) {
+      log::warning("scheduler: launches are not committed, they are tried again",
+                   {{"error", outcomes.error()}, {"count", pending.size()}});
+    }
     const Instant again = services_.clock.wall() + kRetryPause;
     for (const Pending& p : pending) {
       in_hand_.erase(p.uid);
@@ -209,6 +213,7 @@ void Launcher::on_outcome(const std::vector<Pending>& pending,
     }
     return;
   }
+  if (std::exchange(failure_logged_, false)) log::info("scheduler: launches are committed again");
   for (std::size_t i = 0; i < pending.size(); ++i) {
     const Pending& p = pending[i];
     if ((*outcomes)[i].code == ErrorCode::Ok && p.is_launch) {

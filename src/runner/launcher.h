@@ -78,6 +78,7 @@ class Launcher {
   double replay_tokens_ = kReplaysPerSecond;
   Duration replay_filled_at_{0};
   bool overload_logged_ = false;
+  bool failure_logged_ = false;
   std::unique_ptr<Timer> retry_timer_;
 };
 

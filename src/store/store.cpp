@@ -9,8 +9,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
 
 #include "base/log.h"
+#include "base/time.h"
 
 namespace dkron::store {
 namespace {
@@ -18,6 +22,7 @@ namespace {
 constexpr std::size_t kWriteBufferBytes = 8 * 1024 * 1024;
 constexpr int kWriteBuffers = 2;
 constexpr std::size_t kBlockCacheBytes = 64 * 1024 * 1024;
+constexpr Duration kSpaceRecheck = milliseconds(200);
 
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
@@ -162,12 +167,19 @@ class RocksStore final : public Store {
   Batch& batch() override { return *batch_; }
 
   Result<void> commit() override {
-    rocksdb::WriteOptions options;
-    options.disableWAL = true;
-    const auto status = db_->Write(options, batch_->raw());
+    auto status = write_batch();
+    if (status.IsNoSpace()) status = write_when_there_is_space(status);
     batch_->clear();
     if (!status.ok()) return failure(status);
     return {};
+  }
+  bool is_out_of_space() const override { return is_out_of_space_; }
+  void stop_waiting() override {
+    {
+      std::lock_guard lock(mutex_);
+      is_stopping_ = true;
+    }
+    wake_.notify_all();
   }
   void discard() override { batch_->clear(); }
 
@@ -251,6 +263,28 @@ class RocksStore final : public Store {
   }
 
  private:
+  rocksdb::Status write_batch() {
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;
+    return db_->Write(options, batch_->raw());
+  }
+
+  // RocksDB refuses writes once it could not write a table. Resume() tries that again; the tables in
+  // memory are still there, so nothing that was applied is lost.
+  rocksdb::Status write_when_there_is_space(rocksdb::Status status) {
+    log::error("store: the disk is full, nothing is applied until there is space",
+               {{"error", status.ToString()}});
+    is_out_of_space_ = true;
+    std::unique_lock lock(mutex_);
+    while (status.IsNoSpace() && !wake_.wait_for(lock, kSpaceRecheck, [this] { return is_stopping_; })) {
+      if (const auto resumed = db_->Resume(); !resumed.ok()) continue;
+      status = write_batch();
+    }
+    if (status.ok()) log::info("store: there is space on the disk again");
+    is_out_of_space_ = false;
+    return status;
+  }
+
   Path database_path() const { return directory_ / "db"; }
   Path checkpoints_path() const { return directory_ / "checkpoints"; }
 
@@ -280,6 +314,10 @@ class RocksStore final : public Store {
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<DatabaseReader> reader_;
   std::unique_ptr<DatabaseBatch> batch_;
+  std::atomic<bool> is_out_of_space_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool is_stopping_ = false;
 };
 
 }  // namespace

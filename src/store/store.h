@@ -63,8 +63,15 @@ class Store {
 
   // The one batch; reset by commit(). Raft thread only.
   virtual Batch& batch() = 0;
+  // On a full disk it waits until there is space again, since what the log has committed must be
+  // applied; is_out_of_space() says so meanwhile.
   virtual Result<void> commit() = 0;
   virtual void discard() = 0;
+
+  // Thread-safe.
+  virtual bool is_out_of_space() const { return false; }
+  // Ends a commit() that waits for space, with Unavailable; for going down. Thread-safe.
+  virtual void stop_waiting() {}
 
   // Makes everything committed durable (fsync).
   virtual Result<void> flush() = 0;

@@ -19,7 +19,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-BINARY = os.environ["DKRON_BINARY"]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("DKRON_BINARY", str(ROOT / "build/release/dkron"))
 ZERO_TIME = "0001-01-01T00:00:00Z"
 DEADLINE_S = 20.0
 
