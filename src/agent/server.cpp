@@ -390,7 +390,7 @@ void SingleServer::stop(std::function<void(std::size_t)> stopped) {
 void SingleServer::drain() {
   const Duration now = system_clock().steady();
   const std::size_t active = nodes_->runs().active();
-  if (active == 0 || now >= drain_until_) {
+  if (nodes_->runs().unsettled() == 0 || now >= drain_until_) {
     if (active == 0) {
       log::info("No jobs left. Exiting.");
     } else {

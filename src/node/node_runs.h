@@ -98,6 +98,8 @@ class NodeRuns {
   std::size_t waiting() const { return waiting_; }
   // Not yet over.
   std::size_t active() const;
+  // Not yet over, or with a result that is not committed.
+  std::size_t unsettled() const { return runs_.size(); }
   std::vector<model::Execution> running() const;
   // The tail of the output so far; blocking, for worker threads: read_tail(spool_path(key)).
   Path spool_path(const RunKey& key) const;
