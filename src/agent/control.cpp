@@ -1,7 +1,6 @@
 #include "agent/control.h"
 
 #include "base/log.h"
-#include "base/random.h"
 #include "model/rows.h"
 #include "state/commands.h"
 #include "state/views.h"
@@ -43,7 +42,7 @@ void LeaderControl::propose(raft::Command command, OnOutcome callback) {
   }
   auto pending = std::make_shared<Pending>();
   do {
-    command.request_id = system_random().next();
+    command.request_id = services_.runner.random.next();
   } while (command.request_id == 0);
   pending->command = std::move(command);
   pending->callback = std::move(callback);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "base/random.h"
 #include "model/rows.h"
 #include "state/commands.h"
 
@@ -14,13 +13,6 @@ using model::set_time;
 
 Runner::Runner(Services services, GroupIds& groups)
     : services_(std::move(services)), groups_(groups), retry_timer_(services_.loop.make_timer()) {}
-
-Duration Runner::retry_delay(std::uint32_t attempt) {
-  const std::uint32_t doublings = std::min(attempt - 1, 20U);
-  const Duration pause = std::min<Duration>(kRetryCap, kRetryBase * (std::int64_t{1} << doublings));
-  const auto percent = 80 + static_cast<std::int64_t>(system_random().below(41));
-  return pause * percent / 100;
-}
 
 void Runner::start(const state::OpenWork& work) {
   running_ = true;

@@ -17,8 +17,6 @@ namespace dkron::runner {
 class Runner {
  public:
   static constexpr Duration kAgain = seconds(1);  // Pause after a proposal that did not go through.
-  static constexpr Duration kRetryBase = milliseconds(500);
-  static constexpr Duration kRetryCap = minutes(5);
 
   Runner(Services services, GroupIds& groups);
 
@@ -28,9 +26,6 @@ class Runner {
   void on_change(const state::AttemptOpened& change);
   void on_change(const state::RetryScheduled& change);
   void on_change(const state::FollowUpOpened& change);
-
-  // Pause before attempt `attempt` + 1: exponential, with 20 % jitter (spec engine 5.9).
-  static Duration retry_delay(std::uint32_t attempt);
 
  private:
   struct Retry {
