@@ -36,6 +36,7 @@ struct JobSummary {
   Status status = Status::None;
   bool disabled = false;
   bool has_parent = false;
+  friend bool operator==(const JobSummary&, const JobSummary&) = default;
 };
 
 struct JobChanged {
