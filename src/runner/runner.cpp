@@ -14,8 +14,9 @@ using model::set_time;
 Runner::Runner(Services services, GroupIds& groups)
     : services_(std::move(services)), groups_(groups), retry_timer_(services_.loop.make_timer()) {}
 
-void Runner::start(const state::OpenWork& work) {
-  running_ = true;
+void Runner::start() { running_ = true; }
+
+void Runner::take_over(const state::OpenWork& work) {
   for (const store::OpenGroup& group : work.groups) {
     auto job = state::find_job(services_.store.reader(), group.uid());
     if (job && *job) reopen(group, std::make_shared<const model::Job>(std::move(**job)));
@@ -105,7 +106,16 @@ void Runner::start_children(const store::FollowUp& follow_up) {
           for (const auto& [name, tags] : children) propose_child(follow_up, name, services_.nodes.select(tags));
         });
       });
-  if (!accepted) log::warning("runner: too busy to start children now", {{"job", follow_up.job_name()}});
+  if (accepted) return;
+  log::warning("runner: too busy to start children now", {{"job", follow_up.job_name()}});
+  start_children_later(follow_up);
+}
+
+void Runner::start_children_later(const store::FollowUp& follow_up) {
+  auto timer = std::make_shared<std::unique_ptr<Timer>>(services_.loop.make_timer());
+  (*timer)->start(kAgain, [this, follow_up, timer] {
+    if (running_) start_children(follow_up);
+  });
 }
 
 void Runner::propose_child(const store::FollowUp& follow_up, const std::string& child,
@@ -125,10 +135,7 @@ void Runner::propose_child(const store::FollowUp& follow_up, const std::string& 
         store::FollowUp rest = follow_up;
         rest.clear_children();
         rest.add_children(child);
-        auto timer = std::make_shared<std::unique_ptr<Timer>>(services_.loop.make_timer());
-        (*timer)->start(kAgain, [this, rest, timer] {
-          if (running_) start_children(rest);
-        });
+        start_children_later(rest);
       },
       false);
 }

@@ -20,7 +20,9 @@ class Runner {
 
   Runner(Services services, GroupIds& groups);
 
-  void start(const state::OpenWork& work);
+  // From now on Changes are acted on; those of before are told by take_over().
+  void start();
+  void take_over(const state::OpenWork& work);
   void stop();
 
   void on_change(const state::AttemptOpened& change);
@@ -38,6 +40,7 @@ class Runner {
   void propose_due_retries();
   void propose_retry(const Retry& retry);
   void start_children(const store::FollowUp& follow_up);
+  void start_children_later(const store::FollowUp& follow_up);
   void propose_child(const store::FollowUp& follow_up, const std::string& child,
                      const std::vector<std::string>& targets);
   void reopen(const store::OpenGroup& group, const std::shared_ptr<const model::Job>& job);
