@@ -32,6 +32,7 @@ struct LeaderControl::Pending {
   raft::Command command;
   OnOutcome callback;
   Duration give_up_at{0};  // Monotonic.
+  bool is_outcome_unknown = false;
   std::unique_ptr<Timer> timer;
 };
 
@@ -58,9 +59,14 @@ void LeaderControl::propose_pending(const std::shared_ptr<Pending>& pending) {
           pending->callback(outcomes->front());
           return;
         }
-        const bool is_over = services_.runner.clock.steady() >= pending->give_up_at;
-        if (outcomes.error().code != ErrorCode::OutcomeUnknown || is_over) {
+        // Once an attempt may have been committed, a refusal of the next one says nothing about it.
+        pending->is_outcome_unknown |= outcomes.error().code == ErrorCode::OutcomeUnknown;
+        if (!pending->is_outcome_unknown) {
           pending->callback(fail(outcomes.error()));
+          return;
+        }
+        if (services_.runner.clock.steady() >= pending->give_up_at) {
+          pending->callback(fail(ErrorCode::OutcomeUnknown, outcomes.error().message));
           return;
         }
         pending->timer = services_.runner.loop.make_timer();
