@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "model/rows.h"
+#include "scheduler/plan.h"
 #include "state/commands.h"
 #include "state/views.h"
 
@@ -109,7 +110,7 @@ void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnDone
   }
   state::JobRef known;
   if (!services_.runner.index.find(job.name, &known)) {
-    propose_job(job, options, std::move(done));
+    propose_job(job, {}, options, std::move(done));
     return;
   }
   // The phase of an @every job hangs on its last activation.
@@ -119,12 +120,35 @@ void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnDone
       done(fail(stored.error()));
       return;
     }
+    store::Overdue overdue;
+    if (*stored) overdue = find_overdue(**stored, services_.runner.clock.wall());
     if (*stored && (*stored)->schedule == job.schedule) job.last_instant = (*stored)->last_instant;
-    propose_job(job, options, std::move(done));
+    propose_job(job, overdue, options, std::move(done));
   });
 }
 
-void LeaderControl::propose_job(const model::Job& job, const state::SetJobOptions& options, OnDone done) {
+// What an edit must not lose: the state machine records it, should the edit move activations.
+store::Overdue LeaderControl::find_overdue(const model::Job& stored, Instant now) const {
+  store::Overdue overdue;
+  overdue.set_schedule_revision(stored.schedule_revision);
+  const auto schedule = model::parse_schedule(stored, services_.runner.server_zone);
+  Instant first = stored.next;
+  if (!schedule || first.is_zero()) return overdue;
+  if (first <= stored.last_instant) {
+    first = scheduler::following(*schedule, scheduler::newest_due(*schedule, first, stored.last_instant));
+  }
+  if (first.is_zero() || first > now) return overdue;
+  const auto range = scheduler::missed_range(*schedule, first, scheduler::newest_due(*schedule, first, now),
+                                             scheduler::MissReason::Superseded);
+  set_time(overdue.mutable_first(), range.first);
+  set_time(overdue.mutable_last(), range.last);
+  overdue.set_count(range.count);
+  overdue.set_count_is_minimum(range.count_is_minimum);
+  return overdue;
+}
+
+void LeaderControl::propose_job(const model::Job& job, const store::Overdue& overdue,
+                                const state::SetJobOptions& options, OnDone done) {
   const Instant now = services_.runner.clock.wall();
   store::SetJobCommand command;
   *command.mutable_definition() = model::to_definition(job);
@@ -137,6 +161,7 @@ void LeaderControl::propose_job(const model::Job& job, const state::SetJobOption
     if (!next.is_zero()) set_time(command.mutable_next(), next);
   }
   set_time(command.mutable_now(), now);
+  *command.mutable_overdue() = overdue;
   command.set_expected_revision(options.expected_revision);
   command.set_is_restore(options.is_restore);
   propose_void(state::make_command(state::Kind::SetJob, command), std::move(done));
@@ -159,10 +184,13 @@ void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, OnDone 
     command.set_wish(wish == state::ToggleWish::Flip     ? store::ToggleJobCommand::FLIP
                      : wish == state::ToggleWish::Enable ? store::ToggleJobCommand::ENABLE
                                                          : store::ToggleJobCommand::DISABLE);
+    const Instant now = services_.runner.clock.wall();
+    set_time(command.mutable_now(), now);
+    *command.mutable_overdue() = find_overdue(**job, now);
     model::Job enabled = std::move(**job);
     enabled.disabled = false;
     if (auto schedule = model::parse_schedule(enabled, services_.runner.server_zone)) {
-      const Instant next = model::next_activation(enabled, *schedule, services_.runner.clock.wall());
+      const Instant next = model::next_activation(enabled, *schedule, now);
       if (!next.is_zero()) set_time(command.mutable_next_if_enabled(), next);
     }
     propose_void(state::make_command(state::Kind::ToggleJob, command), std::move(done));

@@ -15,6 +15,7 @@
 #include "executor/executor.h"
 #include "runner/services.h"
 #include "state/control.h"
+#include "store.pb.h"
 
 namespace dkron::agent {
 
@@ -54,7 +55,9 @@ class LeaderControl final : public state::Control {
 
   Result<void> admit() const;
   Result<void> validate(const model::Job& job) const;
-  void propose_job(const model::Job& job, const state::SetJobOptions& options, state::OnDone done);
+  void propose_job(const model::Job& job, const store::Overdue& overdue, const state::SetJobOptions& options,
+                   state::OnDone done);
+  store::Overdue find_overdue(const model::Job& stored, Instant now) const;
   void read_job(const std::string& name, OnJob callback);
   void propose(raft::Command command, OnOutcome callback);
   struct Pending;

@@ -3,6 +3,7 @@
 
 #include "model/rows.h"
 #include "state/applier.h"
+#include "state/machine.h"
 #include "store/keys.h"
 
 namespace dkron::state {
@@ -59,6 +60,15 @@ Result<raft::Outcome> Applier::init_cluster(const store::InitClusterCommand& com
   return Outcome{};
 }
 
+// The activations of a job are about to follow another rule.
+Result<void> Applier::leave_schedule(const store::Overdue& overdue, Instant now, const store::JobDefinition& definition,
+                                     store::JobState* state) {
+  if (auto recorded = record_overdue(overdue, now, definition, state); !recorded) return recorded;
+  // A job that waits for a future that will not come for long is freed by an edit.
+  if (get_time(state->last_instant()) - now > kClockBack) return void_future(state, now);
+  return {};
+}
+
 Result<raft::Outcome> Applier::set_job(const store::SetJobCommand& command) {
   auto cluster_state = cluster();
   if (!cluster_state) return fail(cluster_state.error());
@@ -100,6 +110,10 @@ Result<raft::Outcome> Applier::set_job(const store::SetJobCommand& command) {
   }
   definition.set_revision(index_);
   if (activations_moved) {
+    if (*stored) {
+      const Instant now = get_time(command.now());
+      if (auto left = leave_schedule(command.overdue(), now, (*stored)->definition, &state); !left) return fail(left.error());
+    }
     definition.set_schedule_revision(index_);
     set_next_row(&state, command.next(), command.has_next());
   }
@@ -185,6 +199,8 @@ Result<raft::Outcome> Applier::toggle_job(const store::ToggleJobCommand& command
                            ? !definition.disabled()
                            : command.wish() == store::ToggleJobCommand::DISABLE;
   if (disable == definition.disabled()) return Outcome{};
+  auto left = leave_schedule(command.overdue(), get_time(command.now()), definition, &(*found)->state);
+  if (!left) return fail(left.error());
   definition.set_disabled(disable);
   definition.set_revision(index_);
   definition.set_schedule_revision(index_);
@@ -230,8 +246,15 @@ Result<raft::Outcome> Applier::set_next(const store::SetNextCommand& command) {
   if ((*found)->definition.schedule_revision() != command.schedule_revision()) {
     return refuse(ErrorCode::Conflict, "the schedule was changed meanwhile");
   }
-  set_next_row(&(*found)->state, command.next(), command.has_next());
-  put_state((*found)->definition, &(*found)->state);
+  auto& [definition, state] = **found;
+  set_next_row(&state, command.next(), command.has_next());
+  if (command.clock_went_back()) {
+    if (auto voided = void_future(&state, get_time(command.now())); !voided) return fail(voided.error());
+    // Launches that were planned with the old clock are refused.
+    definition.set_schedule_revision(index_);
+    put(keys::definition(definition.name()), definition);
+  }
+  put_state(definition, &state, command.clock_went_back());
   return Outcome{};
 }
 
