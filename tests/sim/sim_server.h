@@ -34,6 +34,8 @@ class SimServer final : public Headquarters {
   ~SimServer() override;
 
   bool holds_office() const { return office_->is_held() && raft_->is_leader(); }
+  // Results are proposed as soon as raft takes them.
+  bool takes_results() const { return raft_->is_leader(); }
   agent::LeaderControl& control() { return *control_; }
   SimRaft& raft() { return *raft_; }
   SimLoop& loop() { return loop_; }

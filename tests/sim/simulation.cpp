@@ -48,7 +48,10 @@ Simulation::Simulation(std::uint64_t seed, Duration troubled)
       fleet_(time_, random_, node_clock_, scenario_.nodes),
       client_(random_, node_clock_, scenario_.jobs) {
   log_.on_append = [this](std::uint64_t index) { on_append(index); };
-  fleet_.find_headquarters = [this] { return find_office(); };
+  fleet_.find_headquarters = [this]() -> Headquarters* {
+    SimServer* server = leader_ ? seats_[*leader_]->server.get() : nullptr;
+    return server != nullptr && server->takes_results() ? server : nullptr;
+  };
   for (std::size_t i = 0; i < scenario_.servers; ++i) {
     seats_.push_back(std::make_unique<Seat>("server" + std::to_string(i + 1), time_));
     if (scenario_.small_clock_steps) seats_[i]->clock.step(any_duration(random_, Duration(0), seconds(2)));
@@ -178,12 +181,18 @@ void Simulation::make_trouble() {
       start_server(seat);
       if (!leader_) elect();
     });
+    time_.after(any_duration(random_, milliseconds(600), seconds(2)), [this] {
+      if (!leader_) elect();
+    });
   }
   if (scenario_.elections && random_.below(3) == 0) {
     if (random_.below(2) == 0) {
       elect();
     } else {
       depose();
+      time_.after(any_duration(random_, milliseconds(1), seconds(2)), [this] {
+        if (!leader_) elect();
+      });
     }
   }
   if (scenario_.small_clock_steps && random_.below(8) == 0) {

@@ -82,7 +82,7 @@ void Witness::on_append(std::uint64_t index) {
       touched.insert(changed->summary.uid);
     }
   }
-  for (const auto& [name, edit] : edits_) reload(name, edit);
+  for (const auto& [name, edits] : edits_) reload(name, edits);
   for (const std::uint64_t uid : touched) {
     check_slots(uid);
     if (index % 16 == 0) check_counters(uid);
@@ -183,40 +183,43 @@ void Witness::check_policy(const Watched& w, const store::MissCommand& command) 
 void Witness::on_set_job(const store::SetJobCommand& command, const raft::Outcome& outcome) {
   if (outcome.code != ErrorCode::Ok) return;
   written_.insert(command.definition().displayname());
-  Edit& edit = edits_[command.definition().name()];
-  edit.now = std::max(edit.now, get_time(command.now()));
-  edit.nexts.push_back(get_time(command.next()));
+  edits_[command.definition().name()].push_back({get_time(command.now()), get_time(command.next()), false, false});
 }
 
 void Witness::on_toggle(const store::ToggleJobCommand& command, const raft::Outcome& outcome) {
   if (outcome.code != ErrorCode::Ok) return;
-  Edit& edit = edits_[command.name()];
-  edit.nexts.push_back(get_time(command.next_if_enabled()));
-  edit.nexts.emplace_back();
+  auto& edits = edits_[command.name()];
+  edits.push_back({get_time(command.now()), get_time(command.next_if_enabled()), false, false});
+  edits.push_back({get_time(command.now()), Instant(), false, false});
 }
 
 void Witness::on_set_next(const store::SetNextCommand& command, const raft::Outcome& outcome) {
   if (outcome.code != ErrorCode::Ok) return;
   const auto found = jobs_.find(command.uid());
   if (found == jobs_.end()) fail_simulation("SetNext reached an unknown job");
-  Edit& edit = edits_[found->second.job.name];
-  edit.nexts.push_back(get_time(command.next()));
-  edit.is_set_next = true;
+  edits_[found->second.job.name].push_back(
+      {get_time(command.now()), get_time(command.next()), true, command.clock_went_back()});
 }
 
-void Witness::reload(const std::string& name, const Edit& edit) {
+void Witness::reload(const std::string& name, const std::vector<Edit>& edits) {
   auto job = must(state::find_job(store_.reader(), name));
   if (!job) return;  // Deleted in the same entry.
   Watched& w = jobs_[job->uid];
   const bool is_new = w.job.uid == 0;
   const bool moved = is_new || w.job.schedule_revision != job->schedule_revision;
-  if (moved || edit.is_set_next) {
-    if (!is_new) check_edit_lost_nothing(w, edit.now);
-    if (std::find(edit.nexts.begin(), edit.nexts.end(), job->next) == edit.nexts.end()) {
-      fail_simulation("an edit leaves " + text(job->next) + " as the next activation: " + say(w));
+  const auto edit = std::find_if(edits.begin(), edits.end(), [&](const Edit& e) { return e.next == job->next; });
+  if (moved || edits.back().is_set_next) {
+    if (edit == edits.end()) fail_simulation("an edit leaves " + text(job->next) + " as the next activation: " + say(w));
+    const bool is_skip = edit->is_set_next && !edit->clock_went_back;
+    if (is_skip) {
+      check_skip(w, edit->next);
+    } else {
+      if (!is_new && !edit->clock_went_back) check_edit_lost_nothing(w, edit->now);
+      check_first(w, *job, edit->now, job->next);
+      if (edit->clock_went_back || w.newest - edit->now > state::kClockBack) forget_future(&w, edit->now);
     }
-    if (!edit.now.is_zero()) check_first(w, *job, edit.now, job->next);
     w.next = job->next;
+    w.newest = job->last_instant;
     w.refused = 0;
     w.schedule.reset();
     if (auto schedule = model::parse_schedule(*job, TimeZone::utc())) w.schedule = *schedule;
@@ -225,6 +228,25 @@ void Witness::reload(const std::string& name, const Edit& edit) {
   }
   w.edited_at = time_.now();
   w.job = std::move(*job);
+}
+
+// Nothing is decided twice: what comes is the first activation behind the newest outcome.
+void Witness::check_skip(const Watched& before, Instant next) const {
+  Instant t = before.next;
+  while (!t.is_zero() && t <= before.newest) t = behind(*before.schedule, t);
+  if (t != next) fail_simulation("the skip to " + text(next) + " leaves out " + text(t) + ": " + say(before));
+}
+
+// The clock was wrong; what it recorded is void from `now` on.
+void Witness::forget_future(Watched* w, Instant now) {
+  w->newest = std::min(w->newest, now);
+  while (!w->covers.empty() && w->covers.back().last > now) {
+    if (w->covers.back().first <= now) {
+      w->covers.back().last = now;
+      return;
+    }
+    w->covers.pop_back();
+  }
 }
 
 // The first activation of a new or edited job, from the definition alone.
@@ -251,6 +273,7 @@ void Witness::check_first(const Watched& before, const model::Job& job, Instant 
 void Witness::check_edit_lost_nothing(const Watched& before, Instant now) {
   if (before.next.is_zero() || !before.schedule) return;
   for (Instant t = before.next; !t.is_zero() && t <= now; t = behind(*before.schedule, t)) {
+    if (t <= before.newest) continue;
     const auto row = must(state::find_outcome(store_.reader(), before.job.uid, t));
     if (!row) fail_simulation("an edit lost the instant " + text(t) + ": " + say(before));
   }

@@ -70,7 +70,7 @@ class Witness {
   // What an entry did to one job by commands that move activations.
   struct Edit {
     Instant now;
-    std::vector<Instant> nexts;
+    Instant next;
     bool is_set_next = false;
     bool clock_went_back = false;
   };
@@ -85,7 +85,9 @@ class Witness {
                Instant next);
   void refused(std::uint64_t uid, const raft::Outcome& outcome);
   void check_policy(const Watched& watched, const store::MissCommand& command) const;
-  void reload(const std::string& name, const Edit& edit);
+  void reload(const std::string& name, const std::vector<Edit>& edits);
+  void check_skip(const Watched& before, Instant next) const;
+  static void forget_future(Watched* watched, Instant now);
   void check_first(const Watched& before, const model::Job& job, Instant now, Instant next) const;
   void check_edit_lost_nothing(const Watched& before, Instant now);
   void check_slots(std::uint64_t uid) const;
@@ -99,7 +101,7 @@ class Witness {
   std::unique_ptr<state::Machine> machine_;
   state::Changes changes_;
   std::map<std::uint64_t, Watched> jobs_;
-  std::map<std::string, Edit> edits_;       // Of the entry under examination.
+  std::map<std::string, std::vector<Edit>> edits_;       // Of the entry under examination.
   std::set<std::uint64_t> admitted_;        // Jobs that took a slot in it.
   std::set<std::uint64_t> requests_;
   std::set<std::string> written_;
