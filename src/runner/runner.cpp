@@ -3,10 +3,17 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "runner/report.h"
 #include "model/rows.h"
 #include "state/commands.h"
 
 namespace dkron::runner {
+namespace {
+
+// The longest pause that done_command() asks for, jitter included.
+constexpr Duration kRetryPauseLimit = kRetryCap * 6 / 5;
+
+}  // namespace
 
 using model::get_time;
 using model::set_time;
@@ -48,19 +55,21 @@ void Runner::on_change(const state::AttemptOpened& change) {
 
 void Runner::on_change(const state::RetryScheduled& change) {
   if (!running_) return;
-  retries_.emplace(change.due, Retry{change.uid, change.group, change.node, change.attempt});
+  // `due` is of a wall clock that may have been stepped since; no pause is longer than the cap.
+  const Duration pause = std::clamp<Duration>(change.due - services_.clock.wall(), Duration(0), kRetryPauseLimit);
+  retries_.emplace(services_.clock.steady() + pause,
+                   Retry{change.uid, change.group, change.node, change.attempt});
   arm_retries();
 }
 
 void Runner::arm_retries() {
   if (retries_.empty()) return;
-  const Duration delay = retries_.begin()->first - services_.clock.wall();
-  // The wall clock may step; it is looked at again at least once a second.
-  retry_timer_->start(std::clamp<Duration>(delay, Duration(0), seconds(1)), [this] { propose_due_retries(); });
+  const Duration delay = retries_.begin()->first - services_.clock.steady();
+  retry_timer_->start(std::max(delay, Duration(0)), [this] { propose_due_retries(); });
 }
 
 void Runner::propose_due_retries() {
-  const Instant now = services_.clock.wall();
+  const Duration now = services_.clock.steady();
   while (!retries_.empty() && retries_.begin()->first <= now) {
     const Retry retry = std::move(retries_.begin()->second);
     retries_.erase(retries_.begin());
@@ -83,7 +92,7 @@ void Runner::propose_retry(const Retry& retry) {
           return;
         }
         if (!running_) return;
-        retries_.emplace(services_.clock.wall() + kAgain, retry);
+        retries_.emplace(services_.clock.steady() + kAgain, retry);
         arm_retries();
       },
       false);

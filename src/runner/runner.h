@@ -48,7 +48,7 @@ class Runner {
   Services services_;
   GroupIds& groups_;
   bool running_ = false;
-  std::multimap<Instant, Retry> retries_;
+  std::multimap<Duration, Retry> retries_;  // By monotonic time: steps of the wall clock delay none.
   std::unique_ptr<Timer> retry_timer_;
 };
 
