@@ -174,7 +174,12 @@ void LeaderControl::delete_job(std::string name, OnDone done) {
 }
 
 void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, OnDone done) {
-  read_job(name, [this, name, wish, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
+  toggle_job(name, wish, kToggleTries, std::move(done));
+}
+
+// The activation is computed from the schedule as it was read; the state machine refuses it for another.
+void LeaderControl::toggle_job(const std::string& name, state::ToggleWish wish, int tries, OnDone done) {
+  read_job(name, [this, name, wish, tries, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
     if (!job || !*job) {
       done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
       return;
@@ -193,7 +198,15 @@ void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, OnDone 
       const Instant next = model::next_activation(enabled, *schedule, now);
       if (!next.is_zero()) set_time(command.mutable_next_if_enabled(), next);
     }
-    propose_void(state::make_command(state::Kind::ToggleJob, command), std::move(done));
+    propose_void(state::make_command(state::Kind::ToggleJob, command),
+                 [this, name, wish, tries, done = std::move(done)](const Result<void>& answer) {
+                   const bool overtaken = !answer && answer.error().code == ErrorCode::Conflict;
+                   if (overtaken && tries > 1) {
+                     toggle_job(name, wish, tries - 1, done);
+                   } else {
+                     done(answer);
+                   }
+                 });
   });
 }
 

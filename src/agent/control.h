@@ -23,6 +23,8 @@ class LeaderControl final : public state::Control {
  public:
   static constexpr Duration kAgainFor = seconds(10);
   static constexpr Duration kAgainPause = milliseconds(100);
+  // Of a toggle that edits of the same job overtake.
+  static constexpr int kToggleTries = 5;
 
   struct Services {
     runner::Services runner;
@@ -57,6 +59,7 @@ class LeaderControl final : public state::Control {
   Result<void> validate(const model::Job& job) const;
   void propose_job(const model::Job& job, const store::Overdue& overdue, const state::SetJobOptions& options,
                    state::OnDone done);
+  void toggle_job(const std::string& name, state::ToggleWish wish, int tries, state::OnDone done);
   store::Overdue find_overdue(const model::Job& stored, Instant now) const;
   void read_job(const std::string& name, OnJob callback);
   void propose(raft::Command command, OnOutcome callback);

@@ -16,6 +16,7 @@ namespace {
 
 // A parent chain longer than this is taken for a cycle.
 constexpr int kParentDepthLimit = 1'000;
+constexpr const char* kChangedMeanwhile = "the job was changed meanwhile";
 
 bool same_activations(const store::JobDefinition& a, const store::JobDefinition& b) {
   return a.schedule() == b.schedule() && a.timezone() == b.timezone() &&
@@ -80,7 +81,7 @@ Result<raft::Outcome> Applier::set_job(const store::SetJobCommand& command) {
   if (!stored) return fail(stored.error());
   const std::uint64_t revision = *stored ? (*stored)->definition.revision() : 0;
   if (command.expected_revision() != 0 && command.expected_revision() != revision) {
-    return refuse(ErrorCode::Conflict, "the job was changed meanwhile");
+    return refuse(ErrorCode::Conflict, kChangedMeanwhile);
   }
   if (!definition.parent_job().empty()) {
     auto parent = find<store::JobDefinition>(keys::definition(definition.parent_job()));
@@ -199,6 +200,9 @@ Result<raft::Outcome> Applier::toggle_job(const store::ToggleJobCommand& command
                            ? !definition.disabled()
                            : command.wish() == store::ToggleJobCommand::DISABLE;
   if (disable == definition.disabled()) return Outcome{};
+  if (!disable && command.overdue().schedule_revision() != definition.schedule_revision()) {
+    return refuse(ErrorCode::Conflict, kChangedMeanwhile);
+  }
   auto left = leave_schedule(command.overdue(), get_time(command.now()), definition, &(*found)->state);
   if (!left) return fail(left.error());
   definition.set_disabled(disable);
