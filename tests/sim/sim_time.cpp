@@ -1,5 +1,7 @@
 #include "sim_time.h"
 
+#include <algorithm>
+
 #include "report.h"
 
 namespace dkron::sim {
@@ -62,12 +64,32 @@ class SimLoop::SimTimer final : public Timer {
 SimTime::Id SimLoop::run_after(const std::shared_ptr<Life>& life, Duration delay, Task task) {
   return life->time.after(delay, [life, task = std::move(task)]() mutable {
     if (!life->alive) return;
-    if (life->time.now() < life->stalled_until) {
-      run_after(life, life->stalled_until - life->time.now(), std::move(task));
-      return;
+    if (life->time.now() < life->stalled_until || !life->held.empty()) {
+      life->held.push_back(std::move(task));
+    } else {
+      task();
     }
-    task();
   });
+}
+
+void SimLoop::kill() {
+  life_->alive = false;
+  const auto dropped = std::move(life_->held);
+  life_->held.clear();
+}
+
+void SimLoop::stall(Duration pause) {
+  life_->stalled_until = std::max(life_->stalled_until, life_->time.now() + pause);
+  life_->time.after(pause, [life = life_] { go_on(life); });
+}
+
+void SimLoop::go_on(const std::shared_ptr<Life>& life) {
+  while (life->alive && life->time.now() >= life->stalled_until && !life->held.empty()) {
+    const Task task = std::move(life->held.front());
+    life->held.pop_front();
+    task();
+  }
+  if (!life->alive) life->held.clear();
 }
 
 Post SimLoop::poster() {

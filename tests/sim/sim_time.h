@@ -7,6 +7,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 
@@ -45,7 +46,7 @@ class SimTime {
 // The thread of one process. Its timers may outlive it, they only do nothing then.
 class SimLoop final : public TaskLoop {
  public:
-  explicit SimLoop(SimTime& time) : life_(std::make_shared<Life>(Life{time, true, Duration(0)})) {}
+  explicit SimLoop(SimTime& time) : life_(std::make_shared<Life>(Life{time, true, Duration(0), {}})) {}
   ~SimLoop() override { kill(); }
 
   void post(Task task) override { run_after(life_, Duration(0), std::move(task)); }
@@ -54,17 +55,19 @@ class SimLoop final : public TaskLoop {
   // For other threads of the same process: not held up by a stall.
   void run_elsewhere(Duration delay, Task task);
 
-  void kill() { life_->alive = false; }
+  void kill();
   // The thread does nothing until then (a swapped-out or stopped process).
-  void stall(Duration pause) { life_->stalled_until = life_->time.now() + pause; }
+  void stall(Duration pause);
 
  private:
   struct Life {
     SimTime& time;
     bool alive;
     Duration stalled_until;
+    std::deque<Task> held;  // Back by the stall, in order.
   };
   class SimTimer;
+  static void go_on(const std::shared_ptr<Life>& life);
   static SimTime::Id run_after(const std::shared_ptr<Life>& life, Duration delay, Task task);
 
   std::shared_ptr<Life> life_;

@@ -301,7 +301,10 @@ void Simulation::check_end() {
 void Simulation::check_index(const SimServer& server, const store::MemoryStore& store) const {
   state::JobIndex fresh;
   if (auto loaded = state::load_index(store.reader(), &fresh); !loaded) fail_simulation("the index cannot be loaded");
-  if (fresh.size() != server.index().size()) fail_simulation(server.name() + " has another number of jobs in its index");
+  server.index().visit([&](const state::JobSummary& known) {
+    state::JobSummary stored;
+    if (!fresh.find(known.uid, &stored)) fail_simulation(server.name() + " still knows the deleted job " + known.name);
+  });
   fresh.visit([&](const state::JobSummary& stored) {
     state::JobSummary known;
     if (!server.index().find(stored.uid, &known) || !(known == stored)) {

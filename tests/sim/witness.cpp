@@ -214,7 +214,7 @@ void Witness::reload(const std::string& name, const std::vector<Edit>& edits) {
     if (is_skip) {
       check_skip(w, edit->next);
     } else {
-      if (!is_new && !edit->clock_went_back) check_edit_lost_nothing(w, edit->now);
+      if (!is_new && !edit->clock_went_back) check_edit_lost_nothing(w, edits.front().now);
       check_first(w, *job, edit->now, job->next);
       if (edit->clock_went_back || w.newest - edit->now > state::kClockBack) forget_future(&w, edit->now);
     }
@@ -266,7 +266,7 @@ void Witness::check_first(const Watched& before, const model::Job& job, Instant 
         break;
     }
   }
-  if (!right) fail_simulation("after an edit at " + text(now) + " the next activation is " + text(next) + ": " + say(before));
+  if (!right) fail_simulation("after an edit at " + text(now) + " to \"" + job.schedule + "\" the next activation is " + text(next) + ": " + say(before));
 }
 
 // What was due before the edit has its outcome in the ledger.
@@ -275,7 +275,7 @@ void Witness::check_edit_lost_nothing(const Watched& before, Instant now) {
   for (Instant t = before.next; !t.is_zero() && t <= now; t = behind(*before.schedule, t)) {
     if (t <= before.newest) continue;
     const auto row = must(state::find_outcome(store_.reader(), before.job.uid, t));
-    if (!row) fail_simulation("an edit lost the instant " + text(t) + ": " + say(before));
+    if (!row) fail_simulation("an edit at " + text(now) + " lost the instant " + text(t) + ": " + say(before));
   }
 }
 
