@@ -1,8 +1,8 @@
 #include "agent/control.h"
 
 #include "base/log.h"
-#include "base/random.h"
 #include "model/rows.h"
+#include "scheduler/plan.h"
 #include "state/commands.h"
 #include "state/views.h"
 
@@ -34,6 +34,7 @@ struct LeaderControl::Pending {
   raft::Command command;
   OnOutcome callback;      // Null once it is answered.
   Duration give_up_at{0};  // Monotonic.
+  bool is_outcome_unknown = false;
   std::unique_ptr<Timer> timer;
 };
 
@@ -44,7 +45,7 @@ void LeaderControl::propose(raft::Command command, OnOutcome callback) {
   }
   auto pending = std::make_shared<Pending>();
   do {
-    command.request_id = system_random().next();
+    command.request_id = services_.runner.random.next();
   } while (command.request_id == 0);
   pending->command = std::move(command);
   pending->callback = std::move(callback);
@@ -84,8 +85,15 @@ void LeaderControl::propose_pending(const std::shared_ptr<Pending>& pending) {
           answer(*pending, outcomes->front());
           return;
         }
-        if (outcomes.error().code != ErrorCode::OutcomeUnknown || !pending->callback) {
+        // Once an attempt may have been committed, a refusal of the next one says nothing about it.
+        pending->is_outcome_unknown |= outcomes.error().code == ErrorCode::OutcomeUnknown;
+        if (!pending->is_outcome_unknown) {
           answer(*pending, fail(outcomes.error()));
+          return;
+        }
+        if (!pending->callback) return;
+        if (services_.runner.clock.steady() >= pending->give_up_at) {
+          answer(*pending, fail(ErrorCode::OutcomeUnknown, outcomes.error().message));
           return;
         }
         pending->timer = services_.runner.loop.make_timer();
@@ -157,7 +165,7 @@ void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnJob 
   }
   state::JobRef known;
   if (!services_.runner.index.find(job.name, &known)) {
-    propose_job(job, options, std::move(done));
+    propose_job(job, {}, options, std::move(done));
     return;
   }
   // The phase of an @every job hangs on its last activation.
@@ -167,12 +175,35 @@ void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnJob 
       done(fail(stored.error()));
       return;
     }
+    store::Overdue overdue;
+    if (*stored) overdue = find_overdue(**stored, services_.runner.clock.wall());
     if (*stored && (*stored)->schedule == job.schedule) job.last_instant = (*stored)->last_instant;
-    propose_job(job, options, std::move(done));
+    propose_job(job, overdue, options, std::move(done));
   });
 }
 
-void LeaderControl::propose_job(const model::Job& job, const state::SetJobOptions& options, OnJob done) {
+// What an edit must not lose: the state machine records it, should the edit move activations.
+store::Overdue LeaderControl::find_overdue(const model::Job& stored, Instant now) const {
+  store::Overdue overdue;
+  overdue.set_schedule_revision(stored.schedule_revision);
+  const auto schedule = model::parse_schedule(stored, services_.runner.server_zone);
+  Instant first = stored.next;
+  if (!schedule || first.is_zero()) return overdue;
+  if (first <= stored.last_instant) {
+    first = scheduler::following(*schedule, scheduler::newest_due(*schedule, first, stored.last_instant));
+  }
+  if (first.is_zero() || first > now) return overdue;
+  const auto range = scheduler::missed_range(*schedule, first, scheduler::newest_due(*schedule, first, now),
+                                             scheduler::MissReason::Superseded);
+  set_time(overdue.mutable_first(), range.first);
+  set_time(overdue.mutable_last(), range.last);
+  overdue.set_count(range.count);
+  overdue.set_count_is_minimum(range.count_is_minimum);
+  return overdue;
+}
+
+void LeaderControl::propose_job(const model::Job& job, const store::Overdue& overdue,
+                                const state::SetJobOptions& options, OnJob done) {
   const Instant now = services_.runner.clock.wall();
   store::SetJobCommand command;
   *command.mutable_definition() = model::to_definition(job);
@@ -185,6 +216,7 @@ void LeaderControl::propose_job(const model::Job& job, const state::SetJobOption
     if (!next.is_zero()) set_time(command.mutable_next(), next);
   }
   set_time(command.mutable_now(), now);
+  *command.mutable_overdue() = overdue;
   command.set_expected_revision(options.expected_revision);
   command.set_is_restore(options.is_restore);
   propose_for_job(state::make_command(state::Kind::SetJob, command), job.name, std::move(done));
@@ -197,7 +229,12 @@ void LeaderControl::delete_job(std::string name, OnDone done) {
 }
 
 void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, OnJob done) {
-  read_job(name, [this, name, wish, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
+  toggle_job(name, wish, kToggleTries, std::move(done));
+}
+
+// The activation is computed from the schedule as it was read; the state machine refuses it for another.
+void LeaderControl::toggle_job(const std::string& name, state::ToggleWish wish, int tries, OnJob done) {
+  read_job(name, [this, name, wish, tries, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
     if (!job || !*job) {
       done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
       return;
@@ -207,13 +244,24 @@ void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, OnJob d
     command.set_wish(wish == state::ToggleWish::Flip     ? store::ToggleJobCommand::FLIP
                      : wish == state::ToggleWish::Enable ? store::ToggleJobCommand::ENABLE
                                                          : store::ToggleJobCommand::DISABLE);
+    const Instant now = services_.runner.clock.wall();
+    set_time(command.mutable_now(), now);
+    *command.mutable_overdue() = find_overdue(**job, now);
     model::Job enabled = std::move(**job);
     enabled.disabled = false;
     if (auto schedule = model::parse_schedule(enabled, services_.runner.server_zone)) {
-      const Instant next = model::next_activation(enabled, *schedule, services_.runner.clock.wall());
+      const Instant next = model::next_activation(enabled, *schedule, now);
       if (!next.is_zero()) set_time(command.mutable_next_if_enabled(), next);
     }
-    propose_for_job(state::make_command(state::Kind::ToggleJob, command), name, std::move(done));
+    propose_for_job(state::make_command(state::Kind::ToggleJob, command), name,
+                    [this, name, wish, tries, done = std::move(done)](Result<model::Job> answer) {
+                      const bool overtaken = !answer && answer.error().code == ErrorCode::Conflict;
+                      if (overtaken && tries > 1) {
+                        toggle_job(name, wish, tries - 1, done);
+                      } else {
+                        done(std::move(answer));
+                      }
+                    });
   });
 }
 

@@ -17,6 +17,7 @@
 #include "executor/executor.h"
 #include "runner/services.h"
 #include "state/control.h"
+#include "store.pb.h"
 
 namespace dkron::agent {
 
@@ -24,6 +25,8 @@ class LeaderControl final : public state::Control {
  public:
   static constexpr Duration kAgainFor = seconds(10);
   static constexpr Duration kAgainPause = milliseconds(100);
+  // Of a toggle that edits of the same job overtake.
+  static constexpr int kToggleTries = 5;
 
   struct Services {
     runner::Services runner;
@@ -57,7 +60,10 @@ class LeaderControl final : public state::Control {
 
   Result<void> admit() const;
   Result<void> validate(const model::Job& job) const;
-  void propose_job(const model::Job& job, const state::SetJobOptions& options, state::OnJob done);
+  void propose_job(const model::Job& job, const store::Overdue& overdue, const state::SetJobOptions& options,
+                   state::OnJob done);
+  void toggle_job(const std::string& name, state::ToggleWish wish, int tries, state::OnJob done);
+  store::Overdue find_overdue(const model::Job& stored, Instant now) const;
   void read_job(const std::string& name, OnFound callback);
   void propose(raft::Command command, OnOutcome callback);
   struct Pending;

@@ -37,7 +37,7 @@ Instruments::Instruments(telemetry::Metrics& metrics, const std::string& version
       waiting_(metrics.gauge("dkron_runs_waiting", "Launched runs that wait for their process.")),
       held_back_(metrics.gauge("dkron_jobs_held_back", "Due jobs held back because too many runs wait.")) {
   metrics.gauge("dkron_build_info", "1; the labels tell the version.", {{"version", version}}).set(1);
-  for (int reason = store::LedgerRow::CONCURRENCY; reason <= store::LedgerRow::OVERLOAD; ++reason) {
+  for (int reason = store::LedgerRow::CONCURRENCY; reason <= store::LedgerRow::EDITED; ++reason) {
     const auto name = state::reason_name(static_cast<store::LedgerRow::Reason>(reason));
     metrics.counter(kSkipped, kSkippedHelp, {{"reason", std::string(name)}});
   }

@@ -3,13 +3,10 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "model/rows.h"
-#include "runner/runner.h"
-#include "state/commands.h"
+#include "base/random.h"
+#include "runner/report.h"
 
 namespace dkron::agent {
-
-using model::set_time;
 
 Result<std::unique_ptr<LocalNodes>> LocalNodes::open(Options options) {
   std::unique_ptr<LocalNodes> nodes(new LocalNodes(std::move(options)));
@@ -53,34 +50,19 @@ void LocalNodes::dispatch(const state::AttemptOpened& attempt) {
 }
 
 void LocalNodes::on_started(const node::RunKey& key, Instant started_at) {
-  store::StartedCommand command;
-  command.set_uid(key.uid);
-  command.set_group(key.group);
-  command.set_node(options_.environment.node_name);
-  command.set_attempt(key.attempt);
-  set_time(command.mutable_started_at(), started_at);
+  model::Execution execution;
+  execution.node_name = options_.environment.node_name;
+  execution.group = key.group;
+  execution.attempt = key.attempt;
+  execution.started_at = started_at;
   // A start that is not recorded is only not shown; the result tells it again.
-  options_.propose({state::make_command(state::Kind::Started, command)},
+  options_.propose({runner::started_command(key.uid, execution)},
                    [](const Result<std::vector<raft::Outcome>>&) {}, true);
 }
 
 void LocalNodes::on_finished(const node::RunKey& key, model::Execution execution) {
-  store::DoneCommand command;
-  command.set_uid(key.uid);
-  command.set_group(key.group);
-  command.set_node(options_.environment.node_name);
-  command.set_attempt(key.attempt);
-  set_time(command.mutable_started_at(), execution.started_at);
-  set_time(command.mutable_finished_at(), execution.finished_at);
-  command.set_success(execution.success);
-  command.set_lost(execution.lost);
-  command.set_output(std::move(execution.output));
-  command.set_output_bytes(execution.output_bytes);
-  command.set_output_truncated(execution.output_truncated);
-  command.set_retry_delay_ns(runner::Runner::retry_delay(key.attempt).count());
-  set_time(command.mutable_now(), options_.environment.clock.wall());
   options_.propose(
-      {state::make_command(state::Kind::Done, command)},
+      {runner::done_command(key.uid, std::move(execution), options_.environment.clock.wall(), system_random())},
       [this, key](const Result<std::vector<raft::Outcome>>& outcomes) {
         if (!outcomes) {
           propose_again_later();

@@ -11,15 +11,15 @@ constexpr Duration kAgain = milliseconds(500);
 }  // namespace
 
 void Office::on_role_change() {
-  const bool leads = services_.raft.status().role == raft::Status::Role::Leader;
-  if (leads == is_leader_) return;
+  const raft::Status status = services_.raft.status();
+  const bool leads = status.role == raft::Status::Role::Leader;
+  // Leadership may be lost and won again before anybody looks; that is another term.
+  if (leads == is_leader_ && (!leads || status.term == term_)) return;
+  if (is_leader_) lose();
   is_leader_ = leads;
+  term_ = status.term;
   ++tenure_;
-  if (leads) {
-    take();
-  } else {
-    lose();
-  }
+  if (leads) take();
 }
 
 void Office::take() {
@@ -30,6 +30,8 @@ void Office::take() {
       return;
     }
     initialise_cluster();
+    // What changes while the open work is read is acted on at once; that it may be told twice is harmless.
+    services_.runs.start();
     read_open_work();
   });
 }
@@ -66,7 +68,7 @@ void Office::enter(const Result<state::OpenWork>& work) {
   }
   is_held_ = true;
   log::info("dkron: cluster leadership acquired");
-  services_.runs.start(*work);
+  services_.runs.take_over(*work);
   if (may_launch_) {
     log::info("agent: Starting scheduler", {{"jobs", services_.runner.index.size()},
                                             {"open_runs", work->groups.size()}});
@@ -76,10 +78,10 @@ void Office::enter(const Result<state::OpenWork>& work) {
 }
 
 void Office::lose() {
+  services_.runs.stop();
   if (!is_held_) return;
   is_held_ = false;
   services_.launcher.stop();
-  services_.runs.stop();
   log::info("dkron: cluster leadership lost");
 }
 

@@ -42,6 +42,7 @@ class Office {
   bool is_leader_ = false;
   bool is_held_ = false;
   bool may_launch_ = true;
+  std::uint64_t term_ = 0;    // In which it leads.
   std::uint64_t tenure_ = 0;  // Tells callbacks of an earlier leadership.
   std::unique_ptr<Timer> again_timer_;
 };

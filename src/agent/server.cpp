@@ -6,6 +6,7 @@
 #include "agent/office.h"
 #include "api/api.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "config/address.h"
 #include "executor/builtin.h"
 #include "model/job_json.h"
@@ -276,6 +277,7 @@ runner::Services SingleServer::runner_services() {
                             propose(std::move(commands), std::move(callback), may_linger);
                           },
                           TimeZone::local(),
+                          system_random(),
                           instruments_.runner_counters()};
 }
 

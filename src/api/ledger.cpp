@@ -39,6 +39,7 @@ std::string_view reason_sentence(LedgerRow::Reason reason) {
     case LedgerRow::POLICY_SKIP:
       return "it could not be launched in time and the job's missed-run policy is skip";
     case LedgerRow::OVERLOAD: return "more runs were due than could be started";
+    case LedgerRow::EDITED: return "the schedule was changed before the run could be started";
     default: return "of a reason that this version does not know";
   }
 }

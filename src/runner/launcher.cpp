@@ -61,7 +61,7 @@ Launcher::Launcher(Services services, GroupIds& groups)
       scheduler_(services_.loop, services_.clock,
                  {[this](std::vector<scheduler::Due> due) { on_due(std::move(due)); },
                   [this] { recompute_all(); }}),
-      retry_timer_(services_.loop.make_timer()) {}
+      recompute_timer_(services_.loop.make_timer()) {}
 
 void Launcher::start() {
   services_.index.visit([this](const state::JobSummary& job) { scheduler_.set(job.uid, job.next); });
@@ -71,7 +71,7 @@ void Launcher::start() {
 void Launcher::stop() {
   scheduler_.stop();
   scheduler_.clear();
-  retry_timer_->cancel();
+  recompute_timer_->cancel();
   ready_.clear();
   in_hand_.clear();
   held_.clear();
@@ -152,6 +152,10 @@ void Launcher::add_commands(const state::JobSummary& summary, const Planned& pla
     arm(summary.uid);
     return;
   }
+  if (summary.next <= summary.last_instant) {
+    skip_decided(summary, planned.schedule, commands, pending);
+    return;
+  }
   const auto steps = scheduler::plan(scheduler::PlanInput{planned.schedule, planned.job->missed(), summary.next,
                                                           now, held_.count(summary.uid) != 0});
   const bool replays = std::any_of(steps.begin(), steps.end(), [](const Step& s) { return s.late; });
@@ -172,6 +176,21 @@ void Launcher::add_commands(const state::JobSummary& summary, const Planned& pla
     }
     pending->push_back(entry);
   }
+}
+
+// An edit, or a wall clock that went back a little, may leave a `next` that has its outcome already. No
+// instant is decided twice: the job goes on behind the newest decided one.
+void Launcher::skip_decided(const state::JobSummary& summary, const cron::Schedule& schedule,
+                            std::vector<raft::Command>* commands, std::vector<Pending>* pending) {
+  store::SetNextCommand command;
+  command.set_uid(summary.uid);
+  command.set_schedule_revision(summary.schedule_revision);
+  const Instant next =
+      scheduler::following(schedule, scheduler::newest_due(schedule, summary.next, summary.last_instant));
+  if (!next.is_zero()) set_time(command.mutable_next(), next);
+  set_time(command.mutable_now(), services_.clock.wall());
+  commands->push_back(state::make_command(state::Kind::SetNext, command));
+  pending->push_back(Pending{summary.uid, store::LedgerRow::NONE, false, false});
 }
 
 bool Launcher::take_replay_token() {
@@ -274,30 +293,55 @@ void Launcher::arm_stale(std::uint64_t uid) {
   if (services_.index.find(uid, &summary)) scheduler_.set(uid, services_.clock.wall() + seconds(1));
 }
 
+namespace {
+
+std::vector<raft::Command> renew_activations(const store::Reader& reader, const TimeZone& zone, Instant now) {
+  std::vector<raft::Command> commands;
+  const auto visited = state::visit_jobs(reader, [&](const model::Job& job) {
+    auto schedule = model::parse_schedule(job, zone);
+    if (!schedule) return true;
+    store::SetNextCommand command;
+    command.set_uid(job.uid);
+    command.set_schedule_revision(job.schedule_revision);
+    command.set_clock_went_back(true);
+    set_time(command.mutable_now(), now);
+    const Instant next = model::next_activation(job, *schedule, now);
+    if (!next.is_zero()) set_time(command.mutable_next(), next);
+    commands.push_back(state::make_command(state::Kind::SetNext, command));
+    return true;
+  });
+  if (!visited) log::error("scheduler: cannot read the jobs", {{"error", visited.error()}});
+  return commands;
+}
+
+}  // namespace
+
 // The wall clock went far back: stored activations may lie in a future that will not come for long.
 void Launcher::recompute_all() {
-  services_.workers.try_post([this, reader = std::shared_ptr<store::Reader>(services_.store.snapshot()),
-                              zone = services_.server_zone, now = services_.clock.wall(),
-                              post = services_.loop.poster()] {
-    auto commands = std::make_shared<std::vector<raft::Command>>();
-    const auto visited = state::visit_jobs(*reader, [&](model::Job job) {
-      auto schedule = model::parse_schedule(job, zone);
-      if (!schedule) return true;
-      store::SetNextCommand command;
-      command.set_uid(job.uid);
-      command.set_schedule_revision(job.schedule_revision);
-      const Instant next = model::next_activation(job, *schedule, now);
-      if (!next.is_zero()) set_time(command.mutable_next(), next);
-      commands->push_back(state::make_command(state::Kind::SetNext, command));
-      return true;
-    });
-    if (!visited) log::error("scheduler: cannot read the jobs", {{"error", visited.error()}});
-    post([this, commands] {
-      services_.propose(std::move(*commands), [](const Result<std::vector<raft::Outcome>>& outcomes) {
-        if (!outcomes) log::error("scheduler: activations were not renewed", {{"error", outcomes.error()}});
-      }, false);
-    });
-  });
+  const bool accepted = services_.workers.try_post(
+      [this, reader = std::shared_ptr<store::Reader>(services_.store.snapshot()), zone = services_.server_zone,
+       now = services_.clock.wall(), post = services_.loop.poster()] {
+        post([this, commands = renew_activations(*reader, zone, now)]() mutable {
+          if (!scheduler_.is_running()) return;
+          services_.propose(
+              std::move(commands),
+              [this](const Result<std::vector<raft::Outcome>>& outcomes) {
+                // A job that was edited meanwhile may have been given an activation of the old clock.
+                const bool all = outcomes && std::all_of(outcomes->begin(), outcomes->end(), [](const auto& o) {
+                                   return o.code != ErrorCode::Conflict;
+                                 });
+                if (!all) recompute_later();
+              },
+              false);
+        });
+      });
+  if (!accepted) recompute_later();
+}
+
+void Launcher::recompute_later() {
+  if (!scheduler_.is_running()) return;
+  log::warning("scheduler: activations are not renewed yet");
+  recompute_timer_->start(kRecomputePause, [this] { recompute_all(); });
 }
 
 std::vector<std::pair<std::uint64_t, std::pair<std::shared_ptr<const model::Job>, cron::Schedule>>>

@@ -3,11 +3,17 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "base/random.h"
+#include "runner/report.h"
 #include "model/rows.h"
 #include "state/commands.h"
 
 namespace dkron::runner {
+namespace {
+
+// The longest pause that done_command() asks for, jitter included.
+constexpr Duration kRetryPauseLimit = kRetryCap * 6 / 5;
+
+}  // namespace
 
 using model::get_time;
 using model::set_time;
@@ -15,15 +21,9 @@ using model::set_time;
 Runner::Runner(Services services, GroupIds& groups)
     : services_(std::move(services)), groups_(groups), retry_timer_(services_.loop.make_timer()) {}
 
-Duration Runner::retry_delay(std::uint32_t attempt) {
-  const std::uint32_t doublings = std::min(attempt - 1, 20U);
-  const Duration pause = std::min<Duration>(kRetryCap, kRetryBase * (std::int64_t{1} << doublings));
-  const auto percent = 80 + static_cast<std::int64_t>(system_random().below(41));
-  return pause * percent / 100;
-}
+void Runner::start() { running_ = true; }
 
-void Runner::start(const state::OpenWork& work) {
-  running_ = true;
+void Runner::take_over(const state::OpenWork& work) {
   for (const store::OpenGroup& group : work.groups) {
     auto job = state::find_job(services_.store.reader(), group.uid());
     if (job && *job) reopen(group, std::make_shared<const model::Job>(std::move(**job)));
@@ -55,19 +55,21 @@ void Runner::on_change(const state::AttemptOpened& change) {
 
 void Runner::on_change(const state::RetryScheduled& change) {
   if (!running_) return;
-  retries_.emplace(change.due, Retry{change.uid, change.group, change.node, change.attempt});
+  // `due` is of a wall clock that may have been stepped since; no pause is longer than the cap.
+  const Duration pause = std::clamp<Duration>(change.due - services_.clock.wall(), Duration(0), kRetryPauseLimit);
+  retries_.emplace(services_.clock.steady() + pause,
+                   Retry{change.uid, change.group, change.node, change.attempt});
   arm_retries();
 }
 
 void Runner::arm_retries() {
   if (retries_.empty()) return;
-  const Duration delay = retries_.begin()->first - services_.clock.wall();
-  // The wall clock may step; it is looked at again at least once a second.
-  retry_timer_->start(std::clamp<Duration>(delay, Duration(0), seconds(1)), [this] { propose_due_retries(); });
+  const Duration delay = retries_.begin()->first - services_.clock.steady();
+  retry_timer_->start(std::max(delay, Duration(0)), [this] { propose_due_retries(); });
 }
 
 void Runner::propose_due_retries() {
-  const Instant now = services_.clock.wall();
+  const Duration now = services_.clock.steady();
   while (!retries_.empty() && retries_.begin()->first <= now) {
     const Retry retry = std::move(retries_.begin()->second);
     retries_.erase(retries_.begin());
@@ -90,7 +92,7 @@ void Runner::propose_retry(const Retry& retry) {
           return;
         }
         if (!running_) return;
-        retries_.emplace(services_.clock.wall() + kAgain, retry);
+        retries_.emplace(services_.clock.steady() + kAgain, retry);
         arm_retries();
       },
       false);
@@ -113,7 +115,16 @@ void Runner::start_children(const store::FollowUp& follow_up) {
           for (const auto& [name, tags] : children) propose_child(follow_up, name, services_.nodes.select(tags));
         });
       });
-  if (!accepted) log::warning("runner: too busy to start children now", {{"job", follow_up.job_name()}});
+  if (accepted) return;
+  log::warning("runner: too busy to start children now", {{"job", follow_up.job_name()}});
+  start_children_later(follow_up);
+}
+
+void Runner::start_children_later(const store::FollowUp& follow_up) {
+  auto timer = std::make_shared<std::unique_ptr<Timer>>(services_.loop.make_timer());
+  (*timer)->start(kAgain, [this, follow_up, timer] {
+    if (running_) start_children(follow_up);
+  });
 }
 
 void Runner::propose_child(const store::FollowUp& follow_up, const std::string& child,
@@ -133,10 +144,7 @@ void Runner::propose_child(const store::FollowUp& follow_up, const std::string& 
         store::FollowUp rest = follow_up;
         rest.clear_children();
         rest.add_children(child);
-        auto timer = std::make_shared<std::unique_ptr<Timer>>(services_.loop.make_timer());
-        (*timer)->start(kAgain, [this, rest, timer] {
-          if (running_) start_children(rest);
-        });
+        start_children_later(rest);
       },
       false);
 }

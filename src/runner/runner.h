@@ -17,20 +17,17 @@ namespace dkron::runner {
 class Runner {
  public:
   static constexpr Duration kAgain = seconds(1);  // Pause after a proposal that did not go through.
-  static constexpr Duration kRetryBase = milliseconds(500);
-  static constexpr Duration kRetryCap = minutes(5);
 
   Runner(Services services, GroupIds& groups);
 
-  void start(const state::OpenWork& work);
+  // From now on Changes are acted on; those of before are told by take_over().
+  void start();
+  void take_over(const state::OpenWork& work);
   void stop();
 
   void on_change(const state::AttemptOpened& change);
   void on_change(const state::RetryScheduled& change);
   void on_change(const state::FollowUpOpened& change);
-
-  // Pause before attempt `attempt` + 1: exponential, with 20 % jitter (spec engine 5.9).
-  static Duration retry_delay(std::uint32_t attempt);
 
  private:
   struct Retry {
@@ -43,6 +40,7 @@ class Runner {
   void propose_due_retries();
   void propose_retry(const Retry& retry);
   void start_children(const store::FollowUp& follow_up);
+  void start_children_later(const store::FollowUp& follow_up);
   void propose_child(const store::FollowUp& follow_up, const std::string& child,
                      const std::vector<std::string>& targets);
   void reopen(const store::OpenGroup& group, const std::shared_ptr<const model::Job>& job);
@@ -50,7 +48,7 @@ class Runner {
   Services services_;
   GroupIds& groups_;
   bool running_ = false;
-  std::multimap<Instant, Retry> retries_;
+  std::multimap<Duration, Retry> retries_;  // By monotonic time: steps of the wall clock delay none.
   std::unique_ptr<Timer> retry_timer_;
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "base/task_loop.h"
 #include "model/job.h"
 #include "raft/node.h"
@@ -49,6 +50,7 @@ struct Services {
   // raft::Node::propose.
   std::function<void(std::vector<raft::Command>, raft::ProposeCallback, bool may_linger)> propose;
   TimeZone server_zone;
+  Random& random;
   Counters counters;
 };
 

@@ -5,8 +5,19 @@
 namespace dkron::scheduler {
 namespace {
 
-// All instants from `first` up to and including `last` as one miss. Counting stops at kCountLimit.
-Step miss(const cron::Schedule& schedule, Instant first, Instant last, MissReason reason) {
+Step launch(const cron::Schedule& schedule, Instant instant, Instant now) {
+  Step step;
+  step.is_launch = true;
+  step.first = instant;
+  step.last = instant;
+  step.late = now - instant > kOnTime;
+  step.next = following(schedule, instant);
+  return step;
+}
+
+}  // namespace
+
+Step missed_range(const cron::Schedule& schedule, Instant first, Instant last, MissReason reason) {
   Step step;
   step.first = first;
   step.last = last;
@@ -24,18 +35,6 @@ Step miss(const cron::Schedule& schedule, Instant first, Instant last, MissReaso
   step.count_is_minimum = count == kCountLimit;
   return step;
 }
-
-Step launch(const cron::Schedule& schedule, Instant instant, Instant now) {
-  Step step;
-  step.is_launch = true;
-  step.first = instant;
-  step.last = instant;
-  step.late = now - instant > kOnTime;
-  step.next = following(schedule, instant);
-  return step;
-}
-
-}  // namespace
 
 Instant following(const cron::Schedule& schedule, Instant instant) {
   switch (schedule.kind()) {
@@ -80,7 +79,7 @@ std::vector<Step> plan(const PlanInput& in) {
   const Instant edge = in.now - window;
   if (oldest < edge) {
     if (newest < edge) {
-      steps.push_back(miss(in.schedule, oldest, newest, MissReason::OutsideWindow));
+      steps.push_back(missed_range(in.schedule, oldest, newest, MissReason::OutsideWindow));
       return steps;
     }
     const Instant first_inside = in.schedule.kind() == cron::Schedule::Kind::Every
@@ -88,7 +87,7 @@ std::vector<Step> plan(const PlanInput& in) {
                                      : in.schedule.next_after(edge - nanoseconds(1));
     const Instant last_outside =
         newest_due(in.schedule, oldest, std::max(oldest, first_inside - nanoseconds(1)));
-    steps.push_back(miss(in.schedule, oldest, last_outside, MissReason::OutsideWindow));
+    steps.push_back(missed_range(in.schedule, oldest, last_outside, MissReason::OutsideWindow));
     oldest = following(in.schedule, last_outside);
     if (oldest.is_zero() || oldest > in.now) return steps;
   }
@@ -98,7 +97,7 @@ std::vector<Step> plan(const PlanInput& in) {
     case model::MissedPolicy::Latest:
       if (oldest < newest) {
         const Instant last = newest_due(in.schedule, oldest, newest - nanoseconds(1));
-        steps.push_back(miss(in.schedule, oldest, last,
+        steps.push_back(missed_range(in.schedule, oldest, last,
                              in.overloaded ? MissReason::Overload : MissReason::Superseded));
       }
       steps.push_back(launch(in.schedule, newest, in.now));
@@ -107,11 +106,11 @@ std::vector<Step> plan(const PlanInput& in) {
   }
   const auto reason = in.overloaded ? MissReason::Overload : MissReason::PolicySkip;
   if (in.now - newest > kOnTime) {
-    steps.push_back(miss(in.schedule, oldest, newest, reason));
+    steps.push_back(missed_range(in.schedule, oldest, newest, reason));
     return steps;
   }
   if (oldest < newest) {
-    steps.push_back(miss(in.schedule, oldest, newest_due(in.schedule, oldest, newest - nanoseconds(1)), reason));
+    steps.push_back(missed_range(in.schedule, oldest, newest_due(in.schedule, oldest, newest - nanoseconds(1)), reason));
   }
   steps.push_back(launch(in.schedule, newest, in.now));
   return steps;

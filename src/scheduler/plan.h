@@ -41,6 +41,9 @@ struct PlanInput {
 // Policy `all` yields at most one launch per plan, so that a backlog is replayed at the caller's rate.
 std::vector<Step> plan(const PlanInput& input);
 
+// All instants from `first` up to and including `last` as one miss. Counting stops at kCountLimit.
+Step missed_range(const cron::Schedule& schedule, Instant first, Instant last, MissReason reason);
+
 // The activation behind `instant`: @every counts from it, so that the phase stays.
 Instant following(const cron::Schedule& schedule, Instant instant);
 

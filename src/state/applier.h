@@ -37,6 +37,8 @@ class Applier {
   Result<Outcome> delete_executions(const store::DeleteExecutionsCommand& command);
   Result<Outcome> set_pause(const store::SetPauseCommand& command);
   Result<Outcome> set_next(const store::SetNextCommand& command);
+  Result<void> leave_schedule(const store::Overdue& overdue, Instant now, const store::JobDefinition& definition,
+                              store::JobState* state);
   Result<std::optional<std::string>> find_parent_cycle(const store::JobDefinition& definition);
   Result<void> move_to_parent(const store::JobDefinition& definition, const std::string& old_parent);
   Result<void> edit_dependents(const std::string& parent, const std::string& child, bool add);
@@ -68,6 +70,9 @@ class Applier {
   Result<void> trim_executions(const store::JobDefinition& definition, store::JobState* state);
 
   // apply_ledger.cpp
+  Result<void> record_overdue(const store::Overdue& overdue, Instant now, const store::JobDefinition& definition,
+                              store::JobState* state);
+  Result<void> void_future(store::JobState* state, Instant now);
   Result<void> add_ledger_row(store::JobState* state, const store::LedgerRow& row);
   Result<void> trim_ledger(store::JobState* state, Instant now);
 

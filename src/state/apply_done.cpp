@@ -100,6 +100,8 @@ Result<store::Execution> Applier::store_result(const store::DoneCommand& command
                command.output());
   }
   state->set_execution_count(state->execution_count() + 1);
+  // A long run may end after newer ones were trimmed away.
+  state->set_oldest_group(std::min(state->oldest_group(), command.group()));
   if (auto counted = count_result(command, state); !counted) return fail(counted.error());
   return row;
 }

@@ -3,6 +3,7 @@
 
 #include "model/rows.h"
 #include "state/applier.h"
+#include "state/machine.h"
 #include "store/keys.h"
 
 namespace dkron::state {
@@ -15,6 +16,7 @@ namespace {
 
 // A parent chain longer than this is taken for a cycle.
 constexpr int kParentDepthLimit = 1'000;
+constexpr const char* kChangedMeanwhile = "the job was changed meanwhile";
 
 bool same_activations(const store::JobDefinition& a, const store::JobDefinition& b) {
   return a.schedule() == b.schedule() && a.timezone() == b.timezone() &&
@@ -66,6 +68,15 @@ Result<raft::Outcome> Applier::init_cluster(const store::InitClusterCommand& com
   return Outcome{};
 }
 
+// The activations of a job are about to follow another rule.
+Result<void> Applier::leave_schedule(const store::Overdue& overdue, Instant now, const store::JobDefinition& definition,
+                                     store::JobState* state) {
+  if (auto recorded = record_overdue(overdue, now, definition, state); !recorded) return recorded;
+  // A job that waits for a future that will not come for long is freed by an edit.
+  if (get_time(state->last_instant()) - now > kClockBack) return void_future(state, now);
+  return {};
+}
+
 Result<raft::Outcome> Applier::set_job(const store::SetJobCommand& command) {
   auto cluster_state = cluster();
   if (!cluster_state) return fail(cluster_state.error());
@@ -77,7 +88,7 @@ Result<raft::Outcome> Applier::set_job(const store::SetJobCommand& command) {
   if (!stored) return fail(stored.error());
   const std::uint64_t revision = *stored ? (*stored)->definition.revision() : 0;
   if (command.expected_revision() != 0 && command.expected_revision() != revision) {
-    return refuse(ErrorCode::Conflict, "the job was changed meanwhile");
+    return refuse(ErrorCode::Conflict, kChangedMeanwhile);
   }
   if (!definition.parent_job().empty()) {
     auto parent = find<store::JobDefinition>(keys::definition(definition.parent_job()));
@@ -107,6 +118,10 @@ Result<raft::Outcome> Applier::set_job(const store::SetJobCommand& command) {
   }
   definition.set_revision(index_);
   if (activations_moved) {
+    if (*stored) {
+      const Instant now = get_time(command.now());
+      if (auto left = leave_schedule(command.overdue(), now, (*stored)->definition, &state); !left) return fail(left.error());
+    }
     definition.set_schedule_revision(index_);
     set_next_row(&state, command.next(), command.has_next());
   }
@@ -192,6 +207,11 @@ Result<raft::Outcome> Applier::toggle_job(const store::ToggleJobCommand& command
                            ? !definition.disabled()
                            : command.wish() == store::ToggleJobCommand::DISABLE;
   if (disable == definition.disabled()) return accept(answer_of(definition, (*found)->state));
+  if (!disable && command.overdue().schedule_revision() != definition.schedule_revision()) {
+    return refuse(ErrorCode::Conflict, kChangedMeanwhile);
+  }
+  auto left = leave_schedule(command.overdue(), get_time(command.now()), definition, &(*found)->state);
+  if (!left) return fail(left.error());
   definition.set_disabled(disable);
   definition.set_revision(index_);
   definition.set_schedule_revision(index_);
@@ -237,8 +257,15 @@ Result<raft::Outcome> Applier::set_next(const store::SetNextCommand& command) {
   if ((*found)->definition.schedule_revision() != command.schedule_revision()) {
     return refuse(ErrorCode::Conflict, "the schedule was changed meanwhile");
   }
-  set_next_row(&(*found)->state, command.next(), command.has_next());
-  put_state((*found)->definition, &(*found)->state);
+  auto& [definition, state] = **found;
+  set_next_row(&state, command.next(), command.has_next());
+  if (command.clock_went_back()) {
+    if (auto voided = void_future(&state, get_time(command.now())); !voided) return fail(voided.error());
+    // Launches that were planned with the old clock are refused.
+    definition.set_schedule_revision(index_);
+    put(keys::definition(definition.name()), definition);
+  }
+  put_state(definition, &state, command.clock_went_back());
   return Outcome{};
 }
 

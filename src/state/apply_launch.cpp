@@ -60,6 +60,8 @@ Result<raft::Outcome> Applier::launch(const store::LaunchCommand& command) {
   if (state.has_last_instant() && instant <= get_time(state.last_instant())) {
     return refuse(ErrorCode::Conflict, "the instant has its outcome already");
   }
+  // A proposer with an old view of the job would leave out what lies between.
+  if (instant != get_time(state.next())) return refuse(ErrorCode::Conflict, "the instant is not the next one");
   LedgerRow::Reason reason = admission(definition, state, instant);
   if (reason == LedgerRow::NONE && command.targets_size() == 0) reason = LedgerRow::NO_TARGET;
 
@@ -109,6 +111,9 @@ Result<raft::Outcome> Applier::miss(const store::MissCommand& command) {
   }
   if (state.has_last_instant() && get_time(command.first()) <= get_time(state.last_instant())) {
     return refuse(ErrorCode::Conflict, "the instants have their outcome already");
+  }
+  if (get_time(command.first()) != get_time(state.next())) {
+    return refuse(ErrorCode::Conflict, "the instants are not the next ones");
   }
   LedgerRow row;
   row.set_outcome(LedgerRow::MISSED);

@@ -29,6 +29,7 @@ JobSummary summarize(const store::JobDefinition& definition, const store::JobSta
   summary.name = definition.name();
   summary.displayname = definition.displayname();
   summary.next = model::get_time(state.next());
+  summary.last_instant = model::get_time(state.last_instant());
   summary.last_success = model::get_time(state.last_success());
   summary.last_error = model::get_time(state.last_error());
   summary.success_count = state.success_count();
@@ -50,6 +51,7 @@ std::string_view reason_name(store::LedgerRow::Reason reason) {
     case store::LedgerRow::SUPERSEDED: return "superseded";
     case store::LedgerRow::POLICY_SKIP: return "policy skip";
     case store::LedgerRow::OVERLOAD: return "overload";
+    case store::LedgerRow::EDITED: return "edited";
     default: return "";
   }
 }

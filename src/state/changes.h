@@ -29,6 +29,7 @@ struct JobSummary {
   std::string name;
   std::string displayname;
   Instant next;
+  Instant last_instant;  // Newest instant with an outcome.
   Instant last_success;
   Instant last_error;
   std::int32_t success_count = 0;
@@ -36,6 +37,7 @@ struct JobSummary {
   Status status = Status::None;
   bool disabled = false;
   bool has_parent = false;
+  friend bool operator==(const JobSummary&, const JobSummary&) = default;
 };
 
 struct JobChanged {

@@ -59,13 +59,21 @@ JobRef make_ref(const JobSummary& job) { return JobRef{job.uid, job.version, job
 
 void JobIndex::apply(const JobChanged& change) {
   std::lock_guard lock(mutex_);
-  auto& slot = jobs_[change.summary.uid];
-  if (slot) {
-    *slot = change.summary;  // The name of a uid never changes, so the order stays right.
+  const JobSummary& summary = change.summary;
+  if (const auto known = jobs_.find(summary.uid); known != jobs_.end()) {
+    // The name of a uid never changes, so the order stays right.
+    if (known->second->version <= summary.version) *known->second = summary;
     return;
   }
-  slot = std::make_unique<JobSummary>(change.summary);
-  names_.insert(slot.get());
+  // Uids grow: of two jobs with one name the smaller is the one that was deleted.
+  if (const JobSummary* namesake = names_.find(summary.name)) {
+    if (namesake->uid > summary.uid) return;
+    const std::uint64_t deleted = namesake->uid;
+    names_.erase(summary.name);
+    jobs_.erase(deleted);
+  }
+  const auto added = jobs_.emplace(summary.uid, std::make_unique<JobSummary>(summary)).first;
+  names_.insert(added->second.get());
 }
 
 void JobIndex::apply(const JobDeleted& change) {

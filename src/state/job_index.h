@@ -2,7 +2,8 @@
 //
 // Fed with Changes on the main loop's thread; asked from any thread. Long scans give up the lock every
 // kSliceJobs, so that neither side waits for longer than a slice (well below a millisecond); a scan that
-// jobs come into or leave may show or miss those, never anything else. At most 200 bytes a job.
+// jobs come into or leave may show or miss those, never anything else. Changes that the loaded content
+// holds already may be applied once more, as after a start: the newest state wins. At most 200 bytes a job.
 #pragma once
 
 #include <cstdint>

@@ -19,6 +19,8 @@ namespace dkron::state {
 inline constexpr std::uint32_t kDefaultKeepExecutions = 100;
 inline constexpr std::uint32_t kLedgerRowsLimit = 1'000;
 inline constexpr Duration kLedgerAgeLimit = hours(24 * 30);
+// Outcomes that lie further ahead of the clock than this are of a clock that was wrong.
+inline constexpr Duration kClockBack = hours(1);
 inline constexpr std::uint32_t kRangeCountLimit = 10'000;
 inline constexpr std::uint64_t kRememberedRequests = 65'536;
 inline constexpr std::size_t kRememberedPayloadBytes = 256;
