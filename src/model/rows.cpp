@@ -1,7 +1,11 @@
 #include "model/rows.h"
 
+#include <algorithm>
+
 namespace dkron::model {
 namespace {
+
+constexpr std::int64_t kLastSecond = 253402300799;  // 9999-12-31T23:59:59Z
 
 void set_map(store::StringMap* message, const StringMap& map) {
   auto& entries = *message->mutable_entries();
@@ -22,7 +26,10 @@ void set_time(store::Time* message, Instant t) {
 Instant get_time(const store::Time& message) {
   // An absent field reads as the one default instance.
   if (&message == &store::Time::default_instance()) return Instant();
-  return Instant::from_unix(message.seconds(), message.nanos());
+  // Rows and commands come from disks and other servers: what no Instant can be is brought into range, so
+  // that arithmetic on it stays defined.
+  return Instant::from_unix(std::clamp(message.seconds(), Instant::kZeroSeconds, kLastSecond),
+                            std::clamp(message.nanos(), 0, 999'999'999));
 }
 
 store::JobDefinition to_definition(const Job& job) {
