@@ -89,8 +89,10 @@ void read_definition(const store::JobDefinition& d, Job* job) {
   job->starts_at = get_time(d.starts_at());
   job->dst_policy = d.dst_policy();
   if (d.has_missed_runs()) {
-    job->missed_runs = MissedRuns{static_cast<MissedPolicy>(d.missed_runs().policy()),
-                                  Duration(d.missed_runs().window_ns())};
+    const auto policy = d.missed_runs().policy();  // One of a later version reads as the default.
+    job->missed_runs = MissedRuns{
+        store::MissedRuns::Policy_IsValid(policy) ? static_cast<MissedPolicy>(policy) : MissedPolicy::Latest,
+        Duration(d.missed_runs().window_ns())};
   }
   job->keep_executions = d.keep_executions();
 }
