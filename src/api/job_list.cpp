@@ -39,6 +39,12 @@ std::optional<SortField> index_field(std::string_view name) {
   return std::nullopt;
 }
 
+// Digits that sort as the times do; those of RFC 3339 do not, because final zeros are cut.
+std::string time_key(Instant t) {
+  const std::string seconds = std::to_string(1'000'000'000'000 + (t.unix_seconds() - Instant::kZeroSeconds));
+  return seconds + std::to_string(1'000'000'000 + t.nanos());
+}
+
 // The text that jobs are sorted by for fields that the index lacks; null for an unknown field.
 using Text = std::string (*)(const model::Job&);
 Text definition_field(std::string_view name) {
@@ -51,8 +57,8 @@ Text definition_field(std::string_view name) {
   if (name == "concurrency") return [](const model::Job& j) { return j.concurrency; };
   if (name == "retries") return [](const model::Job& j) { return std::to_string(1'000'000'000 + j.retries); };
   if (name == "ephemeral") return [](const model::Job& j) { return std::string(j.ephemeral ? "1" : "0"); };
-  if (name == "starts_at") return [](const model::Job& j) { return format_rfc3339(j.starts_at); };
-  if (name == "expires_at") return [](const model::Job& j) { return format_rfc3339(j.expires_at); };
+  if (name == "starts_at") return [](const model::Job& j) { return time_key(j.starts_at); };
+  if (name == "expires_at") return [](const model::Job& j) { return time_key(j.expires_at); };
   return nullptr;
 }
 
