@@ -213,8 +213,8 @@ Result<void> Applier::complete_group(const store::JobDefinition& definition, con
 // Keeps the newest executions. Trims once a quarter too many are there, from the oldest group on; rows
 // of runs under way are not written before their end, so none of them can be hit.
 Result<void> Applier::trim_executions(const store::JobDefinition& definition, store::JobState* state) {
-  const std::uint32_t keep =
-      definition.keep_executions() == 0 ? kDefaultKeepExecutions : definition.keep_executions();
+  const std::uint32_t wanted = std::min(definition.keep_executions(), model::kKeepExecutionsLimit);
+  const std::uint32_t keep = wanted == 0 ? kDefaultKeepExecutions : wanted;
   if (state->execution_count() <= keep + std::max(keep / 4, 1U)) return {};
   const std::string rows = keys::executions_of(state->uid());
   std::uint32_t excess = state->execution_count() - keep;
