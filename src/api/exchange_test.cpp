@@ -9,7 +9,8 @@ using testing_support::Answer;
 using testing_support::header;
 using testing_support::request_of;
 
-net::Response error_for(const std::string& accept, std::string_view message, const std::string& target = "/x") {
+net::Response error_for(const std::string& accept, std::string_view message,
+                        const std::string& target = "/x") {
   Answer answer;
   net::Request request = request_of(net::Method::Get, target);
   if (!accept.empty()) request.headers.emplace_back("Accept", accept);
@@ -19,7 +20,8 @@ net::Response error_for(const std::string& accept, std::string_view message, con
 }
 
 TEST(Exchange, an_error_is_text_unless_only_json_is_wanted) {
-  for (const char* accept : {"", "*/*", "application/json, */*", "application/json, text/plain", "text/html"}) {
+  for (const char* accept :
+       {"", "*/*", "application/json, */*", "application/json, text/plain", "text/html"}) {
     const auto response = error_for(accept, "it <failed>");
     EXPECT_EQ(response.status, 409);
     EXPECT_EQ(response.body, "it <failed>") << accept;
@@ -36,11 +38,19 @@ TEST(Exchange, no_error_is_empty) {
 }
 
 TEST(Exchange, each_code_has_its_status) {
-  for (const auto& [code, status] : std::vector<std::pair<ErrorCode, int>>{
-           {ErrorCode::InvalidArgument, 400}, {ErrorCode::NotFound, 404}, {ErrorCode::Conflict, 409},
-           {ErrorCode::TooLarge, 413}, {ErrorCode::Unavailable, 503}, {ErrorCode::OutcomeUnknown, 503},
-           {ErrorCode::Overloaded, 503}, {ErrorCode::Timeout, 504}, {ErrorCode::Canceled, 500},
-           {ErrorCode::Io, 500}, {ErrorCode::Corrupt, 500}, {ErrorCode::Internal, 500}}) {
+  for (const auto& [code, status] :
+       std::vector<std::pair<ErrorCode, int>>{{ErrorCode::InvalidArgument, 400},
+                                              {ErrorCode::NotFound, 404},
+                                              {ErrorCode::Conflict, 409},
+                                              {ErrorCode::TooLarge, 413},
+                                              {ErrorCode::Unavailable, 503},
+                                              {ErrorCode::OutcomeUnknown, 503},
+                                              {ErrorCode::Overloaded, 503},
+                                              {ErrorCode::Timeout, 504},
+                                              {ErrorCode::Canceled, 500},
+                                              {ErrorCode::Io, 500},
+                                              {ErrorCode::Corrupt, 500},
+                                              {ErrorCode::Internal, 500}}) {
     EXPECT_EQ(http_status(code), status);
   }
 }
@@ -51,13 +61,17 @@ TEST(Exchange, flags_are_on_unless_they_say_off) {
     const Exchange exchange(request_of(net::Method::Get, "/x?" + query), answer.responder(), {});
     return exchange.flag("wait");
   };
-  for (const char* on : {"wait", "wait=", "wait=true", "wait=1", "wait=yes"}) EXPECT_TRUE(is_on(on)) << on;
-  for (const char* off : {"", "wait=false", "wait=0", "other", "wait=false&wait=true"}) EXPECT_FALSE(is_on(off)) << off;
+  for (const char* on : {"wait", "wait=", "wait=true", "wait=1", "wait=yes"})
+    EXPECT_TRUE(is_on(on)) << on;
+  for (const char* off : {"", "wait=false", "wait=0", "other", "wait=false&wait=true"})
+    EXPECT_FALSE(is_on(off)) << off;
 }
 
 TEST(Exchange, pretty_json_is_for_those_who_ask) {
   for (const auto& [target, body] : std::vector<std::pair<std::string, std::string>>{
-           {"/x", R"({"a":1})"}, {"/x?pretty", "{\n    \"a\": 1\n}"}, {"/x?pretty=false", "{\n    \"a\": 1\n}"}}) {
+           {"/x", R"({"a":1})"},
+           {"/x?pretty", "{\n    \"a\": 1\n}"},
+           {"/x?pretty=false", "{\n    \"a\": 1\n}"}}) {
     Answer answer;
     Exchange exchange(request_of(net::Method::Get, target), answer.responder(), {});
     exchange.add_header("X-Total-Count", "1");

@@ -113,7 +113,10 @@ Result<ListQuery> parse_query(const Exchange& exchange) {
     const auto start = read_index(exchange.query("_start"));
     query.index.start = start < 0 ? UINT64_MAX : static_cast<std::uint64_t>(start);
   }
-  if (exchange.has_query("_end")) query.index.end = static_cast<std::uint64_t>(std::max<std::int64_t>(0, read_index(exchange.query("_end"))));
+  if (exchange.has_query("_end")) {
+    const auto end = read_index(exchange.query("_end"));
+    query.index.end = end < 0 ? 0 : static_cast<std::uint64_t>(end);
+  }
 
   const auto field = index_field(query.sort);
   if (field) {
@@ -121,10 +124,11 @@ Result<ListQuery> parse_query(const Exchange& exchange) {
   } else if (definition_field(query.sort) == nullptr) {
     return fail(ErrorCode::InvalidArgument, "cannot sort by " + query.sort);
   }
-  query.needs_definitions = !field || !query.metadata.empty() || !query.tags.empty() || query.has_owner ||
-                            query.has_executor || query.has_parent;
+  query.needs_definitions = !field || !query.metadata.empty() || !query.tags.empty() ||
+                            query.has_owner || query.has_executor || query.has_parent;
   if (query.status.empty() && query.disabled.empty() && query.ids.empty()) return query;
-  query.index.filter = [status = query.status, disabled = query.disabled, ids = query.ids](const state::JobSummary& job) {
+  query.index.filter = [status = query.status, disabled = query.disabled,
+                        ids = query.ids](const state::JobSummary& job) {
     const std::string_view text = state::to_string(job.status);
     const bool status_ok = status.empty() || (status == "untriggered" ? text.empty() : text == status);
     const bool disabled_ok = disabled.empty() || disabled == (job.disabled ? "true" : "false");

@@ -33,7 +33,9 @@ class FakeControl final : public state::Control {
   void toggle_job(std::string, state::ToggleWish, OnDone done) override { done({}); }
   void delete_executions(std::string, OnDone done) override { done({}); }
   void set_paused(bool, OnDone done) override { done({}); }
-  void run_job(std::string, state::RunOptions, OnRun done) override { done(fail(ErrorCode::Unavailable, "no leader")); }
+  void run_job(std::string, state::RunOptions, OnRun done) override {
+    done(fail(ErrorCode::Unavailable, "no leader"));
+  }
   bool is_leader() const override { return true; }
   std::string leader_name() const override { return "node1"; }
 
@@ -57,8 +59,15 @@ class JobListTest : public testing::Test {
   JobListTest()
       : control_(&bench_),
         workers_(1),
-        api_(Services{.loop = loop_, .workers = workers_, .clock = system_clock(), .control = control_, .index = index_,
-                      .store = bench_.store, .node_name = "node1", .version = "1", .ui_enabled = false}) {
+        api_(Services{.loop = loop_,
+                      .workers = workers_,
+                      .clock = system_clock(),
+                      .control = control_,
+                      .index = index_,
+                      .store = bench_.store,
+                      .node_name = "node1",
+                      .version = "1",
+                      .ui_enabled = false}) {
     control_.on_applied = [this] { follow(); };
   }
 
@@ -89,8 +98,8 @@ class JobListTest : public testing::Test {
     return names + "/" + header(response, "X-Total-Count");
   }
   void add_three() {
-    add(R"({"name":"b","displayname":"Zwei","schedule":"@every 1s","owner":"me","metadata":{"k":"1","l":"2"},"retries":9,
-            "starts_at":"2026-01-01T00:00:05.5Z"})");
+    add(R"({"name":"b","displayname":"Zwei","schedule":"@every 1s","owner":"me","retries":9,
+            "metadata":{"k":"1","l":"2"},"starts_at":"2026-01-01T00:00:05.5Z"})");
     add(R"({"name":"a","displayname":"eins","schedule":"@every 3s","tags":{"dc":"x"},"retries":10,"executor":"shell",
             "starts_at":"2026-01-01T00:00:05Z"})");
     add(R"({"name":"c","displayname":"drei","schedule":"@every 2s","metadata":{"k":"1"},"disabled":true,
@@ -130,8 +139,9 @@ TEST_F(JobListTest, sorts_by_every_field_and_refuses_others) {
   EXPECT_EQ(names("?_sort=retries"), "cba/3");
   EXPECT_EQ(names("?_sort=starts_at"), "acb/3");
   EXPECT_EQ(names("?_sort=disabled"), "abc/3");
-  for (const char* field : {"id", "error_count", "last_error", "status", "timezone", "owner", "owner_email", "executor",
-                            "parent_job", "concurrency", "ephemeral", "expires_at"}) {
+  for (const char* field :
+       {"id", "error_count", "last_error", "status", "timezone", "owner", "owner_email", "executor",
+        "parent_job", "concurrency", "ephemeral", "expires_at"}) {
     EXPECT_EQ(names(std::string("?_sort=") + field).size(), 5U) << field;
   }
   for (const char* field : {"started_at", "attempt", "nothing", "Name", "tags"}) {
@@ -147,8 +157,8 @@ TEST_F(JobListTest, pages_and_answers_pages_that_do_not_exist_with_none) {
     EXPECT_EQ(names(std::string("?_start=1&_end=2") + sort).size(), 3U);
     EXPECT_EQ(names(std::string("?_end=99") + sort).size(), 5U);
     EXPECT_EQ(names(std::string("?_start=x&_end=99") + sort).size(), 5U);
-    for (const char* page : {"_start=3", "_start=99&_end=100", "_start=2&_end=1", "_start=-1", "_end=-1", "_end=x", "_end=0",
-                             "_start=99999999999999999999&_end=0"}) {
+    for (const char* page : {"_start=3", "_start=99&_end=100", "_start=2&_end=1", "_start=-1",
+                             "_end=-1", "_end=x", "_end=0", "_start=99999999999999999999&_end=0"}) {
       EXPECT_EQ(names("?" + std::string(page) + sort), "/3") << page << sort;
     }
   }
@@ -192,7 +202,8 @@ TEST_F(JobListTest, a_change_is_in_the_next_list) {
 }
 
 TEST_F(JobListTest, a_created_job_is_answered_as_stored) {
-  const auto response = ask(Method::Post, "/v1/jobs", R"({"name":"ß","schedule":"@every 1s","status":"success"})");
+  const auto response =
+      ask(Method::Post, "/v1/jobs", R"({"name":"ß","schedule":"@every 1s","status":"success"})");
   EXPECT_EQ(response.status, 201);
   EXPECT_EQ(header(response, "Location"), "/v1/jobs/%C3%9F");
   EXPECT_NE(response.body.find(R"("status":"")"), std::string::npos);
@@ -228,7 +239,8 @@ class CountingReader final : public store::Reader {
     if (key.starts_with("j/")) ++reads;
     return reader_->get(key);
   }
-  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
+  Result<void> scan(std::string_view from, std::string_view to,
+                    const Visitor& visit) const override {
     return reader_->scan(from, to, visit);
   }
   mutable int reads = 0;

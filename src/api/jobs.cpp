@@ -76,19 +76,21 @@ void Api::add_job_routes() {
     state::RunOptions options;
     options.respect_concurrency = exchange->flag("respect_concurrency");
     options.wait = exchange->flag("wait");
-    services_.control.run_job(exchange->parameter(0), options, [this, exchange](const Result<state::StartedRun>& started) {
-      if (!started) {
-        exchange->error(started.error());
-        return;
-      }
-      exchange->add_header("Location", exchange->request().target);
-      on_worker(exchange, [this, before = started->job](const ExchangePtr& e) {
-        auto now = state::find_job(services_.store.reader(), before.name);
-        std::string body;
-        model::append_job(&body, now && *now ? **now : before);
-        e->json(200, std::move(body));
-      });
-    });
+    services_.control.run_job(
+        exchange->parameter(0), options,
+        [this, exchange](const Result<state::StartedRun>& started) {
+          if (!started) {
+            exchange->error(started.error());
+            return;
+          }
+          exchange->add_header("Location", exchange->request().target);
+          on_worker(exchange, [this, before = started->job](const ExchangePtr& e) {
+            auto now = state::find_job(services_.store.reader(), before.name);
+            std::string body;
+            model::append_job(&body, now && *now ? **now : before);
+            e->json(200, std::move(body));
+          });
+        });
   };
   router_.add(net::Method::Post, "/v1/jobs/:job", run);
   router_.add(net::Method::Post, "/v1/jobs/:job/run", run);

@@ -14,11 +14,15 @@ class RouterTest : public testing::Test {
  protected:
   RouterTest() : router_("node1") {
     router_.add(Method::Get, "/v1/jobs", [](const ExchangePtr& e) { e->text(200, "list"); });
-    router_.add(Method::Post, "/v1/jobs", [](const ExchangePtr& e) { e->text(201, "new"); }, {true, true, 77});
-    router_.add(Method::Get, "/v1/jobs/:job", [](const ExchangePtr& e) { e->text(200, "job " + e->parameter(0)); });
-    router_.add(Method::Get, "/v1/jobs/:job/runs/:run",
-                [](const ExchangePtr& e) { e->text(200, e->parameter(0) + "|" + e->parameter(1)); });
-    router_.add(Method::Get, "/health", [](const ExchangePtr& e) { e->text(200, "ok"); }, {false, false, 1024});
+    router_.add(Method::Post, "/v1/jobs", [](const ExchangePtr& e) { e->text(201, "new"); },
+                {true, true, 77});
+    router_.add(Method::Get, "/v1/jobs/:job",
+                [](const ExchangePtr& e) { e->text(200, "job " + e->parameter(0)); });
+    router_.add(Method::Get, "/v1/jobs/:job/runs/:run", [](const ExchangePtr& e) {
+      e->text(200, e->parameter(0) + "|" + e->parameter(1));
+    });
+    router_.add(Method::Get, "/health", [](const ExchangePtr& e) { e->text(200, "ok"); },
+                {false, false, 1024});
     router_.add_tree("/ui/", [](const ExchangePtr& e) { e->text(200, "file " + e->parameter(0)); });
   }
   net::Response ask(Method method, const std::string& target, const net::Headers& more = {}) {
@@ -41,7 +45,8 @@ TEST_F(RouterTest, finds_the_handler_and_decodes_the_parameters) {
 }
 
 TEST_F(RouterTest, an_unknown_path_is_404_without_marks) {
-  for (const char* path : {"/", "/v2", "/v1/job", "/v1/jobs/a/b", "/v1//jobs", "//v1/jobs", "/V1/jobs", "/u"}) {
+  for (const char* path :
+       {"/", "/v2", "/v1/job", "/v1/jobs/a/b", "/v1//jobs", "//v1/jobs", "/V1/jobs", "/u"}) {
     const auto response = ask(Method::Get, path, {{"Origin", "http://other"}});
     EXPECT_EQ(response.status, 404) << path;
     EXPECT_EQ(response.body, "404 page not found");
@@ -71,7 +76,8 @@ TEST_F(RouterTest, options_is_answered_as_a_preflight_on_known_paths) {
   EXPECT_EQ(response.status, 204);
   EXPECT_EQ(header(response, "Access-Control-Allow-Origin"), "*");
   EXPECT_EQ(header(response, "Access-Control-Allow-Methods"), "*");
-  EXPECT_EQ(header(response, "Access-Control-Allow-Headers"), "*, Authorization, Content-Type, X-Dkron-Token");
+  EXPECT_EQ(header(response, "Access-Control-Allow-Headers"),
+            "*, Authorization, Content-Type, X-Dkron-Token");
   EXPECT_EQ(header(response, "Access-Control-Max-Age"), "43200");
   EXPECT_EQ(header(response, "Allow"), "GET, HEAD, OPTIONS");
   EXPECT_EQ(ask(Method::Options, "/v1/nothing").status, 404);
@@ -95,8 +101,8 @@ TEST_F(RouterTest, a_final_slash_too_many_or_too_few_is_redirected) {
 }
 
 TEST_F(RouterTest, a_malformed_escape_is_400_wherever_it_stands) {
-  for (const char* path : {"/v1/jobs/%zz", "/v1/jobs/a/runs/%", "/v1/jobs/%2/runs/x", "/nowhere/%zz", "/v1/jobs/%zz/nowhere",
-                           "/ui/%zz"}) {
+  for (const char* path : {"/v1/jobs/%zz", "/v1/jobs/a/runs/%", "/v1/jobs/%2/runs/x",
+                           "/nowhere/%zz", "/v1/jobs/%zz/nowhere", "/ui/%zz"}) {
     const auto response = ask(Method::Get, path);
     EXPECT_EQ(response.status, 400) << path;
     EXPECT_EQ(response.body, "400 Bad Request");

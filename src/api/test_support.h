@@ -17,7 +17,8 @@ inline net::Request request_of(net::Method method, std::string target) {
   request.method = method;
   request.method_text = net::to_string(method);
   request.path = target.substr(0, target.find('?'));
-  if (request.path.size() < target.size()) request.query = net::parse_query(target.substr(request.path.size() + 1));
+  if (request.path.size() < target.size())
+    request.query = net::parse_query(target.substr(request.path.size() + 1));
   request.target = std::move(target);
   request.headers = {{"Host", "here:8080"}};
   return request;

@@ -12,7 +12,9 @@
 namespace dkron::model {
 namespace {
 
-Instant time(std::string_view text) { return *parse_rfc3339(text); }
+Instant time(std::string_view text) {
+  return *parse_rfc3339(text);
+}
 
 Job good() {
   Job job;
@@ -103,7 +105,8 @@ TEST(TagFilter, takes_value_and_count_apart) {
   EXPECT_EQ(parse_tag_filter("web:3")->count, 3U);
   EXPECT_EQ(parse_tag_filter(":0")->count, 0U);
   EXPECT_FALSE(parse_tag_filter("a:b:c")->count);
-  for (const char* bad : {"web:", "web:x", "web:-1", "web:1x", "web: 1", "web:4294967296", "web:+1"}) {
+  for (const char* bad :
+       {"web:", "web:x", "web:-1", "web:1x", "web: 1", "web:4294967296", "web:+1"}) {
     EXPECT_FALSE(parse_tag_filter(bad)) << bad;
   }
 }
@@ -184,8 +187,10 @@ TEST(NextActivation, disabled_jobs_children_and_manual_ones_have_none) {
 }
 
 TEST(Unicode, lower_case_letters_are_those_of_category_ll) {
-  for (const char* yes : {"a", "z", "ß", "ł", "я", "ω", "ﬁ", "𝐚"}) EXPECT_TRUE(is_lower_case_letter(yes)) << yes;
-  for (const char* no : {"A", "É", "漢", "0", "_", " ", "ª", "\xff", "ab", "ː"}) EXPECT_FALSE(is_lower_case_letter(no)) << no;
+  for (const char* yes : {"a", "z", "ß", "ł", "я", "ω", "ﬁ", "𝐚"})
+    EXPECT_TRUE(is_lower_case_letter(yes)) << yes;
+  for (const char* no : {"A", "É", "漢", "0", "_", " ", "ª", "\xff", "ab", "ː"})
+    EXPECT_FALSE(is_lower_case_letter(no)) << no;
 }
 
 TEST(Unicode, a_tail_does_not_begin_inside_a_character) {
@@ -211,7 +216,8 @@ TEST(Unicode, malformed_bytes_are_taken_alone) {
 }
 
 std::string random_text(Random& random) {
-  static const std::vector<std::string> kPieces = {"a", "Z", "0", "\"", "\\", "<", "ß", "😀", "\n", std::string(1, '\0'), "\xE2\x80\xA8"};
+  static const std::vector<std::string> kPieces = {
+      "a", "Z", "0", "\"", "\\", "<", "ß", "😀", "\n", std::string(1, '\0'), "\xE2\x80\xA8"};
   std::string text;
   for (std::uint64_t i = random.below(6); i > 0; --i) text += kPieces[random.below(kPieces.size())];
   return text;
@@ -219,26 +225,30 @@ std::string random_text(Random& random) {
 
 StringMap random_map(Random& random) {
   StringMap map;
-  for (std::uint64_t i = random.below(4); i > 0; --i) map[random_text(random)] = random_text(random);
+  for (std::uint64_t i = random.below(4); i > 0; --i)
+    map[random_text(random)] = random_text(random);
   return map;
 }
 
 Instant random_time(Random& random) {
   if (random.below(3) == 0) return Instant();
-  return Instant::from_unix(static_cast<std::int64_t>(random.below(315'537'897'600)) + Instant::kZeroSeconds,
-                            static_cast<std::int32_t>(random.below(1'000'000'000)));
+  return Instant::from_unix(
+      static_cast<std::int64_t>(random.below(315'537'897'600)) + Instant::kZeroSeconds,
+      static_cast<std::int32_t>(random.below(1'000'000'000)));
 }
 
 Job random_job(Random& random) {
   Job job;
-  for (std::string* text : {&job.name, &job.displayname, &job.timezone, &job.schedule, &job.owner, &job.owner_email,
-                            &job.parent_job, &job.concurrency, &job.executor, &job.dst_policy, &job.status}) {
+  for (std::string* text :
+       {&job.name, &job.displayname, &job.timezone, &job.schedule, &job.owner, &job.owner_email,
+        &job.parent_job, &job.concurrency, &job.executor, &job.dst_policy, &job.status}) {
     *text = random_text(random);
   }
   for (auto* map : {&job.tags, &job.metadata, &job.executor_config}) {
     if (random.below(2) == 0) *map = random_map(random);
   }
-  for (std::uint64_t i = random.below(3); i > 0; --i) job.processors[random_text(random)] = random_map(random);
+  for (std::uint64_t i = random.below(3); i > 0; --i)
+    job.processors[random_text(random)] = random_map(random);
   job.disabled = random.below(2) == 0;
   job.ephemeral = random.below(2) == 0;
   job.retries = static_cast<std::uint32_t>(random.next());
@@ -250,7 +260,8 @@ Job random_job(Random& random) {
   job.success_count = static_cast<std::int32_t>(random.next());
   job.error_count = static_cast<std::int32_t>(random.next());
   if (random.below(2) == 0) {
-    job.missed_runs = MissedRuns{static_cast<MissedPolicy>(random.below(3)), Duration(static_cast<std::int64_t>(random.next() >> 1))};
+    job.missed_runs = MissedRuns{static_cast<MissedPolicy>(random.below(3)),
+                                 Duration(static_cast<std::int64_t>(random.next() >> 1))};
   }
   job.uid = random.next();
   job.revision = random.next();
@@ -266,7 +277,8 @@ std::string json_of(const Job& job) {
 
 TEST(RoundTrip, rows_and_json_give_the_same_job_back) {
   const char* given = std::getenv("SEED");
-  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : system_random().next();
+  const std::uint64_t seed =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : system_random().next();
   std::printf("SEED=%llu\n", static_cast<unsigned long long>(seed));
   SeededRandom random(seed);
   for (int i = 0; i < 2'000; ++i) {

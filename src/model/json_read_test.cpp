@@ -21,7 +21,8 @@ std::string error_of(std::string_view json) {
 }
 
 TEST(JsonRead, takes_all_members_that_users_write) {
-  const Job job = job_of(R"({"name":"a","displayname":"A","timezone":"Europe/Berlin","schedule":"@daily",
+  const Job job =
+      job_of(R"({"name":"a","displayname":"A","timezone":"Europe/Berlin","schedule":"@daily",
     "owner":"me","owner_email":"me@example.com","disabled":true,"tags":{"dc":"x:1"},"metadata":{"k":"v"},
     "retries":3,"parent_job":"p","processors":{"log":{"forward":"true"},"files":null},"concurrency":"forbid",
     "executor":"shell","executor_config":{"command":"date"},"ephemeral":true,
@@ -38,7 +39,8 @@ TEST(JsonRead, takes_all_members_that_users_write) {
   EXPECT_EQ(job.metadata, (StringMap{{"k", "v"}}));
   EXPECT_EQ(job.retries, 3U);
   EXPECT_EQ(job.parent_job, "p");
-  EXPECT_EQ(job.processors, (std::map<std::string, StringMap>{{"files", {}}, {"log", {{"forward", "true"}}}}));
+  EXPECT_EQ(job.processors,
+            (std::map<std::string, StringMap>{{"files", {}}, {"log", {{"forward", "true"}}}}));
   EXPECT_EQ(job.concurrency, "forbid");
   EXPECT_EQ(job.executor, "shell");
   EXPECT_EQ(job.executor_config, (StringMap{{"command", "date"}}));
@@ -53,7 +55,8 @@ TEST(JsonRead, takes_all_members_that_users_write) {
 }
 
 TEST(JsonRead, null_leaves_every_member_unset) {
-  const Job job = job_of(R"({"name":"a","displayname":null,"disabled":null,"tags":null,"metadata":null,"retries":null,
+  const Job job = job_of(
+      R"({"name":"a","displayname":null,"disabled":null,"tags":null,"metadata":null,"retries":null,
     "processors":null,"concurrency":null,"executor_config":null,"expires_at":null,"starts_at":null,"missed_runs":null,
     "keep_executions":null,"next":null,"last_success":null,"dependent_jobs":null,"status":null})");
   EXPECT_EQ(job.displayname, "");
@@ -64,7 +67,8 @@ TEST(JsonRead, null_leaves_every_member_unset) {
 }
 
 TEST(JsonRead, empty_strings_mean_unset_where_a_time_or_a_choice_is_wanted) {
-  const Job job = job_of(R"({"name":"a","expires_at":"","starts_at":"","concurrency":"","dst_policy":"",
+  const Job job =
+      job_of(R"({"name":"a","expires_at":"","starts_at":"","concurrency":"","dst_policy":"",
     "missed_runs":{"policy":"","window":""}})");
   EXPECT_TRUE(job.expires_at.is_zero());
   EXPECT_EQ(job.concurrency, "");
@@ -75,14 +79,16 @@ TEST(JsonRead, empty_strings_mean_unset_where_a_time_or_a_choice_is_wanted) {
 }
 
 TEST(JsonRead, unknown_members_are_ignored_and_names_match_in_any_case) {
-  const Job job = job_of(R"({"NAME":"a","Schedule":"@daily","id":5,"color":{"x":[1,2,{}]},"executor_Config":{"Command":"x"}})");
+  const Job job = job_of(
+      R"({"NAME":"a","Schedule":"@daily","id":5,"color":{"x":[1,2,{}]},"executor_Config":{"Command":"x"}})");
   EXPECT_EQ(job.name, "a");
   EXPECT_EQ(job.schedule, "@daily");
   EXPECT_EQ(job.executor_config, (StringMap{{"Command", "x"}}));
 }
 
 TEST(JsonRead, echoed_computed_members_are_ignored_unless_asked_for) {
-  constexpr std::string_view kText = R"({"name":"a","success_count":5,"error_count":6,"status":"failed",
+  constexpr std::string_view kText =
+      R"({"name":"a","success_count":5,"error_count":6,"status":"failed",
     "last_success":"2026-01-02T03:04:05Z","last_error":"2026-01-02T03:04:06Z","next":"2026-01-02T03:04:07Z",
     "dependent_jobs":["b"]})";
   const Job ignored = job_of(kText);
@@ -99,12 +105,19 @@ TEST(JsonRead, echoed_computed_members_are_ignored_unless_asked_for) {
 }
 
 TEST(JsonRead, booleans_and_numbers_become_text_in_maps_and_containers_do_not) {
-  const Job job = job_of(R"({"executor_config":{"a":true,"b":false,"c":12,"d":-3,"e":null,"f":18446744073709551615}})");
-  EXPECT_EQ(job.executor_config, (StringMap{{"a", "true"}, {"b", "false"}, {"c", "12"}, {"d", "-3"}, {"e", ""},
+  const Job job = job_of(
+      R"({"executor_config":{"a":true,"b":false,"c":12,"d":-3,"e":null,"f":18446744073709551615}})");
+  EXPECT_EQ(job.executor_config, (StringMap{{"a", "true"},
+                                            {"b", "false"},
+                                            {"c", "12"},
+                                            {"d", "-3"},
+                                            {"e", ""},
                                             {"f", "18446744073709551615"}}));
-  EXPECT_EQ(error_of(R"({"executor_config":{"a":[]}})"), "Job.executor_config must be an object of strings, not array");
+  EXPECT_EQ(error_of(R"({"executor_config":{"a":[]}})"),
+            "Job.executor_config must be an object of strings, not array");
   EXPECT_EQ(error_of(R"({"tags":[]})"), "Job.tags must be an object of strings, not array");
-  EXPECT_EQ(error_of(R"({"processors":{"log":5}})"), "Job.processors must be an object of strings, not number");
+  EXPECT_EQ(error_of(R"({"processors":{"log":5}})"),
+            "Job.processors must be an object of strings, not number");
 }
 
 TEST(JsonRead, of_a_member_given_twice_the_last_one_counts) {
@@ -119,13 +132,15 @@ TEST(JsonRead, wrong_types_are_refused_with_the_member) {
   EXPECT_EQ(error_of(R"({"retries":"1"})"), "Job.retries must be a number, not string");
   EXPECT_EQ(error_of(R"({"starts_at":5})"), "Job.starts_at must be a time, not number");
   EXPECT_EQ(error_of(R"({"success_count":"x"})"), "Job.success_count must be a number, not string");
-  EXPECT_EQ(error_of(R"({"dependent_jobs":{}})"), "Job.dependent_jobs must be an array of strings, not object");
+  EXPECT_EQ(error_of(R"({"dependent_jobs":{}})"),
+            "Job.dependent_jobs must be an array of strings, not object");
   EXPECT_EQ(error_of("[]"), "a job must be an object, not array");
   EXPECT_EQ(error_of("5"), "a job must be an object, not number");
 }
 
 TEST(JsonRead, numbers_out_of_range_are_refused) {
-  for (const char* number : {"-1", "4294967296", "1.5", "1e400", "1e3", "99999999999999999999999", "-0.0"}) {
+  for (const char* number :
+       {"-1", "4294967296", "1.5", "1e400", "1e3", "99999999999999999999999", "-0.0"}) {
     EXPECT_EQ(error_of(std::string(R"({"retries":)") + number + "}"),
               "Job.retries must be a whole number from 0 to 4294967295")
         << number;
@@ -153,7 +168,8 @@ TEST(JsonRead, a_window_of_missed_runs_is_a_duration) {
   EXPECT_EQ(error_of(R"({"missed_runs":{"window":"10"}})"),
             "Job.missed_runs.window: time: missing unit in duration \"10\"");
   error_of(R"({"missed_runs":"all"})");
-  EXPECT_EQ(job_of(R"({"missed_runs":{"policy":"skip","more":1}})").missed_runs->policy, MissedPolicy::Skip);
+  EXPECT_EQ(job_of(R"({"missed_runs":{"policy":"skip","more":1}})").missed_runs->policy,
+            MissedPolicy::Skip);
 }
 
 TEST(JsonRead, nesting_ends_at_the_limit) {
@@ -169,7 +185,8 @@ TEST(JsonRead, nesting_ends_at_the_limit) {
 TEST(JsonRead, malformed_utf8_becomes_the_replacement_character) {
   EXPECT_EQ(job_of("{\"owner\":\"a\xff\xfe\"}").owner, "a\xEF\xBF\xBD\xEF\xBF\xBD");
   EXPECT_EQ(job_of("{\"owner\":\"\xed\xa0\x80\"}").owner, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
-  EXPECT_EQ(job_of("{\"tags\":{\"k\xc3\":\"v\xc3\"}}").tags, (StringMap{{"k\xEF\xBF\xBD", "v\xEF\xBF\xBD"}}));
+  EXPECT_EQ(job_of("{\"tags\":{\"k\xc3\":\"v\xc3\"}}").tags,
+            (StringMap{{"k\xEF\xBF\xBD", "v\xEF\xBF\xBD"}}));
   EXPECT_EQ(job_of(R"({"owner":"\u00e9\ud83d\ude00"})").owner, "\xC3\xA9\xF0\x9F\x98\x80");
   EXPECT_EQ(job_of(R"({"owner":"a\u0000b"})").owner, std::string("a\0b", 3));
 }

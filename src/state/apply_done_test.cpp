@@ -26,7 +26,8 @@ TEST(ApplyDone, a_result_becomes_an_execution_with_output_counters_and_statistic
   EXPECT_EQ(state.open_groups(), 0U);
   EXPECT_EQ(state.execution_count(), 1U);
   EXPECT_EQ(model::get_time(state.last_success()), at(kStart + 11));
-  EXPECT_EQ(bench.row<store::DailyStatistics>(keys::statistics(at(kStart + 11)))->success_count(), 1U);
+  EXPECT_EQ(bench.row<store::DailyStatistics>(keys::statistics(at(kStart + 11)))->success_count(),
+            1U);
   EXPECT_EQ(bench.count(keys::groups_of(uid)), 0U);
   const auto finished = bench.changes_of<AttemptFinished>();
   ASSERT_EQ(finished.size(), 1U);

@@ -118,7 +118,8 @@ TEST(ApplyJobs, the_parents_know_their_children) {
   removal.set_name("p");
   const auto outcome = refused(bench, Kind::DeleteJob, removal);
   EXPECT_EQ(outcome.code, ErrorCode::Conflict);
-  EXPECT_EQ(outcome.message, "store: could not delete job with dependent jobs, delete children first");
+  EXPECT_EQ(outcome.message,
+            "store: could not delete job with dependent jobs, delete children first");
   bench.set_job(job_named("c", "q"));
   EXPECT_EQ(bench.state("p").dependent_jobs_size(), 0);
   EXPECT_EQ(bench.state("q").dependent_jobs_size(), 1);
@@ -143,7 +144,8 @@ TEST(ApplyJobs, a_deleted_job_leaves_no_rows_and_its_late_results_are_refused) {
   EXPECT_EQ(bench.apply(Kind::DeleteJob, removal).code, ErrorCode::Ok);
   ASSERT_EQ(bench.changes_of<JobDeleted>().size(), 1U);
   const auto rows = bench.dump();
-  for (const auto& [key, value] : rows) EXPECT_TRUE(key == "m/cluster" || key.starts_with("d/")) << key;
+  for (const auto& [key, value] : rows)
+    EXPECT_TRUE(key == "m/cluster" || key.starts_with("d/")) << key;
 
   const auto outcome = refused(bench, Kind::Done, late);
   EXPECT_EQ(outcome.code, ErrorCode::NotFound);

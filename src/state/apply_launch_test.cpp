@@ -120,7 +120,8 @@ TEST(ApplyLaunch, without_target_people_see_a_failed_execution) {
   EXPECT_EQ(bench.state("a").status(), "failed");
   EXPECT_EQ(bench.state("a").error_count(), 1);
   EXPECT_EQ(bench.state("a").open_groups(), 0U);
-  EXPECT_EQ(bench.store.rows().at(keys::output(uid, 10, "", 1)), "no target nodes found to run job a");
+  EXPECT_EQ(bench.store.rows().at(keys::output(uid, 10, "", 1)),
+            "no target nodes found to run job a");
   const auto finished = bench.changes_of<AttemptFinished>();
   ASSERT_EQ(finished.size(), 1U);
   EXPECT_TRUE(finished[0].run_complete);
@@ -259,7 +260,9 @@ TEST(ApplyLaunch, the_start_of_an_attempt_is_noted_while_it_is_open) {
   started.set_attempt(1);
   model::set_time(started.mutable_started_at(), at(kStart + 11));
   EXPECT_EQ(bench.apply(Kind::Started, started).code, ErrorCode::Ok);
-  EXPECT_EQ(model::get_time(bench.row<store::OpenGroup>(keys::group(uid, 10))->targets(0).started_at()), at(kStart + 11));
+  EXPECT_EQ(
+      model::get_time(bench.row<store::OpenGroup>(keys::group(uid, 10))->targets(0).started_at()),
+      at(kStart + 11));
   started.set_attempt(2);
   EXPECT_EQ(refused(bench, Kind::Started, started).code, ErrorCode::Conflict);
   started.set_group(11);

@@ -11,7 +11,8 @@ using testing_support::Bench;
 using testing_support::job_named;
 using testing_support::kStart;
 
-store::MissCommand miss_of(const Bench& bench, std::int64_t first, std::int64_t last, std::uint32_t count,
+store::MissCommand miss_of(const Bench& bench, std::int64_t first, std::int64_t last,
+                           std::uint32_t count,
                            LedgerRow::Reason reason = LedgerRow::OUTSIDE_WINDOW) {
   store::MissCommand command;
   command.set_uid(bench.definition("a").uid());
@@ -26,7 +27,8 @@ store::MissCommand miss_of(const Bench& bench, std::int64_t first, std::int64_t 
 
 void miss(Bench& bench, std::int64_t first, std::int64_t last, std::uint32_t count,
           LedgerRow::Reason reason = LedgerRow::OUTSIDE_WINDOW) {
-  EXPECT_EQ(bench.apply(Kind::Miss, miss_of(bench, first, last, count, reason)).code, ErrorCode::Ok);
+  EXPECT_EQ(bench.apply(Kind::Miss, miss_of(bench, first, last, count, reason)).code,
+            ErrorCode::Ok);
 }
 
 LedgerRow outcome_of(const Bench& bench, std::int64_t second) {
@@ -139,7 +141,8 @@ TEST(ApplyLedger, rows_older_than_30_days_are_trimmed_as_rows_pass) {
   const std::int64_t day = 24 * 3600;
   for (int i = 1; i <= 60; ++i) bench.launch("a", i);
   for (int i = 0; i < 64; ++i) bench.launch("a", 40 * day + i);
-  for (const LedgerRow& row : bench.ledger("a")) EXPECT_GE(model::get_time(row.last()), at(kStart + 40 * day));
+  for (const LedgerRow& row : bench.ledger("a"))
+    EXPECT_GE(model::get_time(row.last()), at(kStart + 40 * day));
   EXPECT_EQ(bench.count(keys::ledger_of(1)), bench.state("a").ledger_rows());
   // Though its row is gone, the instant is not launched again.
   EXPECT_EQ(bench.apply(Kind::Launch, bench.launch_of("a", 3)).code, ErrorCode::Conflict);

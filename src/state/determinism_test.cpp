@@ -1,5 +1,5 @@
-// One log, many machines: the same commands give the same rows, whatever restarts between them; and the
-// counters in a job's state row agree with the rows that they count.
+// One log, many machines: the same commands give the same rows, whatever restarts between them; and
+// the counters in a job's state row agree with the rows that they count.
 #include <map>
 
 #include "state/test_support.h"
@@ -25,10 +25,14 @@ class CommandSource {
       case 0: return make_command(Kind::InitCluster, init(), request);
       case 1:
       case 2: return make_command(Kind::SetJob, set_job(), request);
-      case 3: return random_.below(4) == 0 ? make_command(Kind::DeleteJob, named<store::DeleteJobCommand>(), request)
-                                           : make_command(Kind::SetNext, set_next(bench), request);
+      case 3:
+        return random_.below(4) == 0
+                   ? make_command(Kind::DeleteJob, named<store::DeleteJobCommand>(), request)
+                   : make_command(Kind::SetNext, set_next(bench), request);
       case 4: return make_command(Kind::ToggleJob, toggle(), request);
-      case 5: return make_command(Kind::DeleteExecutions, named<store::DeleteExecutionsCommand>(), request);
+      case 5:
+        return make_command(Kind::DeleteExecutions, named<store::DeleteExecutionsCommand>(),
+                            request);
       case 6: return make_command(Kind::SetPause, pause(), request);
       case 7: return make_command(Kind::Launch, launch(bench), request);
       case 8: return make_command(Kind::Miss, miss(bench), request);
@@ -69,7 +73,8 @@ class CommandSource {
     d->set_disabled(random_.below(8) == 0);
     d->set_keep_executions(static_cast<std::uint32_t>(random_.below(6)));
     if (random_.below(4) == 0) *d->mutable_expires_at() = time(clock_ + 20);
-    for (std::uint64_t i = random_.below(4); i > 0; --i) (*d->mutable_tags()->mutable_entries())[name()] = node();
+    for (std::uint64_t i = random_.below(4); i > 0; --i)
+      (*d->mutable_tags()->mutable_entries())[name()] = node();
     if (random_.below(8) == 0) {
       command.set_is_restore(true);
       command.mutable_restored()->set_error_count(static_cast<std::int32_t>(random_.below(9)));
@@ -171,19 +176,22 @@ class CommandSource {
 
 void check_counters(const Bench& bench) {
   std::map<std::uint64_t, std::pair<std::uint32_t, std::uint32_t>> groups;  // Open ones, slots.
-  for (auto it = bench.store.rows().lower_bound("g/"); it != bench.store.rows().end() && it->first < "g0"; ++it) {
+  for (auto it = bench.store.rows().lower_bound("g/");
+       it != bench.store.rows().end() && it->first < "g0"; ++it) {
     store::OpenGroup group;
     ASSERT_TRUE(group.ParseFromString(it->second));
     ++groups[group.uid()].first;
     if (group.holds_slot()) ++groups[group.uid()].second;
   }
-  for (auto it = bench.store.rows().lower_bound("s/"); it != bench.store.rows().end() && it->first < "s0"; ++it) {
+  for (auto it = bench.store.rows().lower_bound("s/");
+       it != bench.store.rows().end() && it->first < "s0"; ++it) {
     store::JobState state;
     ASSERT_TRUE(state.ParseFromString(it->second));
     const auto [open, slots] = groups[state.uid()];
     ASSERT_EQ(state.open_groups(), open) << state.name();
     ASSERT_EQ(state.held_slots(), slots) << state.name();
-    ASSERT_EQ(state.execution_count(), bench.count(keys::executions_of(state.uid()))) << state.name();
+    ASSERT_EQ(state.execution_count(), bench.count(keys::executions_of(state.uid())))
+        << state.name();
     ASSERT_EQ(state.ledger_rows(), bench.count(keys::ledger_of(state.uid()))) << state.name();
     groups.erase(state.uid());
   }
@@ -198,7 +206,8 @@ TEST(Determinism, two_machines_and_one_that_restarts_write_the_same_rows) {
     Bench first, second, restarted;
     for (int entry = 0; entry < 150; ++entry) {
       std::vector<raft::Command> commands;
-      for (std::uint64_t i = 1 + chance.below(4); i > 0; --i) commands.push_back(source.next(first));
+      for (std::uint64_t i = 1 + chance.below(4); i > 0; --i)
+        commands.push_back(source.next(first));
       auto outcomes = first.try_apply(commands);
       auto others = second.try_apply(commands);
       ASSERT_TRUE(outcomes) << outcomes.error().message;
@@ -209,7 +218,8 @@ TEST(Determinism, two_machines_and_one_that_restarts_write_the_same_rows) {
         ASSERT_EQ(outcomes->at(i).code, others->at(i).code);
         ASSERT_EQ(outcomes->at(i).payload, others->at(i).payload);
       }
-      ASSERT_NO_FATAL_FAILURE(check_counters(first)) << "entry " << entry << " of SEED=" << seed + round;
+      ASSERT_NO_FATAL_FAILURE(check_counters(first))
+          << "entry " << entry << " of SEED=" << seed + round;
     }
     ASSERT_EQ(first.store.rows(), second.store.rows());
     ASSERT_EQ(first.store.rows(), restarted.store.rows());

@@ -40,8 +40,10 @@ bool naive_less(SortField field, const JobSummary& a, const JobSummary& b) {
     case SortField::Displayname: return decide(lower(a.displayname), lower(b.displayname));
     case SortField::SuccessCount: return decide(a.success_count, b.success_count);
     case SortField::ErrorCount: return decide(a.error_count, b.error_count);
-    case SortField::LastSuccess: return decide(missing_last(a.last_success), missing_last(b.last_success));
-    case SortField::LastError: return decide(missing_last(a.last_error), missing_last(b.last_error));
+    case SortField::LastSuccess:
+      return decide(missing_last(a.last_success), missing_last(b.last_success));
+    case SortField::LastError:
+      return decide(missing_last(a.last_error), missing_last(b.last_error));
     case SortField::Next: return decide(a.next, b.next);
     case SortField::Status: return decide(to_string(a.status), to_string(b.status));
     case SortField::Disabled: return decide(a.disabled, b.disabled);
@@ -69,9 +71,12 @@ IndexPage naive_list(const std::map<std::uint64_t, JobSummary>& jobs, const Inde
 }
 
 JobSummary random_summary(Random& random, std::uint64_t uid, const std::string& name) {
-  const auto maybe_time = [&] { return random.below(3) == 0 ? Instant() : at(static_cast<std::int64_t>(random.below(20))); };
+  const auto maybe_time = [&] {
+    return random.below(3) == 0 ? Instant() : at(static_cast<std::int64_t>(random.below(20)));
+  };
   JobSummary job = summary(uid, name);
-  job.displayname = std::string(random.below(3), static_cast<char>((random.below(2) == 0 ? 'a' : 'A') + random.below(3)));
+  job.displayname = std::string(
+      random.below(3), static_cast<char>((random.below(2) == 0 ? 'a' : 'A') + random.below(3)));
   job.next = maybe_time();
   job.last_success = maybe_time();
   job.last_error = maybe_time();
@@ -116,7 +121,8 @@ TEST(JobIndex, lists_as_a_naive_reference_does) {
 
 TEST(JobIndex, the_total_does_not_depend_on_the_page) {
   JobIndex index;
-  for (std::uint64_t i = 1; i <= 5; ++i) index.apply(JobChanged{summary(i, std::string(i, 'a')), true});
+  for (std::uint64_t i = 1; i <= 5; ++i)
+    index.apply(JobChanged{summary(i, std::string(i, 'a')), true});
   for (const auto& [start, end] : std::vector<std::pair<std::uint64_t, std::uint64_t>>{
            {0, 2}, {3, 3}, {4, 1}, {9, 20}, {UINT64_MAX, UINT64_MAX}, {UINT64_MAX, 3}, {0, 0}}) {
     for (const bool descending : {false, true}) {
@@ -132,7 +138,8 @@ TEST(JobIndex, the_total_does_not_depend_on_the_page) {
 TEST(JobIndex, pages_reach_over_slices) {
   JobIndex index;
   for (std::uint64_t i = 0; i < 10'000; ++i) {
-    index.apply(JobChanged{summary(i + 1, "job" + std::to_string(100'000 + i * 7'919 % 10'000)), true});
+    index.apply(
+        JobChanged{summary(i + 1, "job" + std::to_string(100'000 + i * 7'919 % 10'000)), true});
   }
   IndexQuery query;
   query.start = 4'000;

@@ -50,8 +50,9 @@ TEST(Machine, commands_of_one_entry_see_each_other_and_a_refused_one_leaves_the_
   *orphan.mutable_definition() = job_named("o", "nobody");
   store::SetJobCommand child;
   *child.mutable_definition() = job_named("c", "p");
-  const auto outcomes = bench.try_apply({make_command(Kind::SetJob, parent), make_command(Kind::SetJob, orphan),
-                                         make_command(Kind::SetJob, child)});
+  const auto outcomes =
+      bench.try_apply({make_command(Kind::SetJob, parent), make_command(Kind::SetJob, orphan),
+                       make_command(Kind::SetJob, child)});
   ASSERT_TRUE(outcomes);
   EXPECT_EQ(outcomes->at(0).code, ErrorCode::Ok);
   EXPECT_EQ(outcomes->at(1).code, ErrorCode::NotFound);
@@ -163,14 +164,16 @@ TEST(Machine, refuses_hostile_manifests_and_keeps_its_state) {
   bench.store.make_checkpoint("50");
   const auto before = bench.store.rows();
   std::vector<std::string> hostile = {"", "\xff\xff", std::string(1000, '\0')};
-  for (const char* name : {"", "..", "../x", "5/0", "50.", "a", "999999999999999999999999999999999"}) {
+  for (const char* name :
+       {"", "..", "../x", "5/0", "50.", "a", "999999999999999999999999999999999"}) {
     hostile.push_back(manifest_of(name).SerializeAsString());
   }
   auto other_format = manifest_of("50");
   other_format.set_format(2);
   hostile.push_back(other_format.SerializeAsString());
-  for (const std::string& name : {std::string(), std::string("../../etc/passwd"), std::string("."), std::string("a/b"),
-                                  std::string("rows\0x", 6), std::string("a b")}) {
+  for (const std::string& name :
+       {std::string(), std::string("../../etc/passwd"), std::string("."), std::string("a/b"),
+        std::string("rows\0x", 6), std::string("a b")}) {
     auto manifest = manifest_of("50");
     manifest.mutable_files(0)->set_name(name);
     hostile.push_back(manifest.SerializeAsString());

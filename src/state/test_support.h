@@ -1,4 +1,5 @@
-// What the tests of state/ share: a machine over a store in memory, and short ways to make commands.
+// What the tests of state/ share: a machine over a store in memory, and short ways to make
+// commands.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,7 +19,9 @@
 
 namespace dkron::state::testing_support {
 
-inline Instant at(std::int64_t unix_seconds) { return Instant::from_unix(unix_seconds); }
+inline Instant at(std::int64_t unix_seconds) {
+  return Instant::from_unix(unix_seconds);
+}
 
 // Somewhere in 2026.
 inline constexpr std::int64_t kStart = 1'780'000'000;
@@ -47,7 +50,8 @@ class Bench {
   // The commands as one entry. Keeps the Changes of the newest entry only.
   Result<std::vector<raft::Outcome>> try_apply(const std::vector<raft::Command>& commands) {
     std::vector<raft::CommandView> views;
-    for (const raft::Command& c : commands) views.push_back({c.kind, c.version, c.request_id, c.payload});
+    for (const raft::Command& c : commands)
+      views.push_back({c.kind, c.version, c.request_id, c.payload});
     changes.clear();
     auto outcomes = machine->apply(machine->applied_index() + 1, views);
     machine->publish();
@@ -73,20 +77,25 @@ class Bench {
     return message;
   }
   store::JobDefinition definition(const std::string& name) const {
-    return row<store::JobDefinition>(store::keys::definition(name)).value_or(store::JobDefinition());
+    return row<store::JobDefinition>(store::keys::definition(name))
+        .value_or(store::JobDefinition());
   }
   store::JobState state(const std::string& name) const {
-    return row<store::JobState>(store::keys::state(definition(name).uid())).value_or(store::JobState());
+    return row<store::JobState>(store::keys::state(definition(name).uid()))
+        .value_or(store::JobState());
   }
   std::size_t count(std::string_view prefix) const {
     std::size_t n = 0;
-    for (auto it = store.rows().lower_bound(prefix); it != store.rows().end() && it->first.starts_with(prefix); ++it) ++n;
+    for (auto it = store.rows().lower_bound(prefix);
+         it != store.rows().end() && it->first.starts_with(prefix); ++it)
+      ++n;
     return n;
   }
   std::vector<store::LedgerRow> ledger(const std::string& name) const {
     std::vector<store::LedgerRow> rows;
     const std::string prefix = store::keys::ledger_of(definition(name).uid());
-    for (auto it = store.rows().lower_bound(prefix); it != store.rows().end() && it->first.starts_with(prefix); ++it) {
+    for (auto it = store.rows().lower_bound(prefix);
+         it != store.rows().end() && it->first.starts_with(prefix); ++it) {
       rows.emplace_back().ParseFromString(it->second);
     }
     return rows;
@@ -115,7 +124,8 @@ class Bench {
     EXPECT_EQ(outcome.code, ErrorCode::Ok) << outcome.message;
     return this->definition(definition.name()).uid();
   }
-  store::LaunchCommand launch_of(const std::string& name, std::int64_t second, std::vector<std::string> targets = {"n1"}) const {
+  store::LaunchCommand launch_of(const std::string& name, std::int64_t second,
+                                 std::vector<std::string> targets = {"n1"}) const {
     store::LaunchCommand command;
     command.set_uid(definition(name).uid());
     command.set_schedule_revision(definition(name).schedule_revision());
@@ -126,15 +136,16 @@ class Bench {
     for (std::string& target : targets) command.add_targets(std::move(target));
     return command;
   }
-  store::LaunchAnswer launch(const std::string& name, std::int64_t second, std::vector<std::string> targets = {"n1"}) {
+  store::LaunchAnswer launch(const std::string& name, std::int64_t second,
+                             std::vector<std::string> targets = {"n1"}) {
     const auto outcome = apply(Kind::Launch, launch_of(name, second, std::move(targets)));
     EXPECT_EQ(outcome.code, ErrorCode::Ok) << outcome.message;
     store::LaunchAnswer answer;
     EXPECT_TRUE(answer.ParseFromString(outcome.payload));
     return answer;
   }
-  store::DoneCommand done_of(const std::string& name, std::int64_t group, bool success, const std::string& node = "n1",
-                             std::uint32_t attempt = 1) const {
+  store::DoneCommand done_of(const std::string& name, std::int64_t group, bool success,
+                             const std::string& node = "n1", std::uint32_t attempt = 1) const {
     store::DoneCommand command;
     command.set_uid(definition(name).uid());
     command.set_group(group);
@@ -148,8 +159,8 @@ class Bench {
     model::set_time(command.mutable_now(), at(kStart + group + 1));
     return command;
   }
-  void finish(const std::string& name, std::int64_t group, bool success, const std::string& node = "n1",
-              std::uint32_t attempt = 1) {
+  void finish(const std::string& name, std::int64_t group, bool success,
+              const std::string& node = "n1", std::uint32_t attempt = 1) {
     const auto outcome = apply(Kind::Done, done_of(name, group, success, node, attempt));
     EXPECT_EQ(outcome.code, ErrorCode::Ok) << outcome.message;
   }

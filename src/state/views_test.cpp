@@ -15,7 +15,8 @@ TEST(Views, a_job_is_found_by_name_and_uid_with_its_state) {
   Bench bench;
   const auto uid = bench.set_job(job_named("a"));
   bench.launch("a", 10);
-  for (const auto& job : {find_job(bench.store.reader(), "a"), find_job(bench.store.reader(), uid)}) {
+  for (const auto& job :
+       {find_job(bench.store.reader(), "a"), find_job(bench.store.reader(), uid)}) {
     ASSERT_TRUE(job && *job);
     EXPECT_EQ((*job)->uid, uid);
     EXPECT_EQ((*job)->schedule, "@every 1s");
@@ -123,9 +124,10 @@ TEST(Views, a_damaged_row_is_an_error) {
   const auto uid = bench.set_job(job_named("a"));
   bench.launch("a", 1);
   const model::Job job = **find_job(bench.store.reader(), "a");
-  for (const std::string& key : {keys::ledger(uid, at(kStart + 1)), keys::group(uid, 1), keys::execution(uid, 1, "n1", 1),
-                                 keys::state(uid), keys::definition("a"), keys::statistics("2026-06-01"),
-                                 std::string(keys::kCluster)}) {
+  for (const std::string& key :
+       {keys::ledger(uid, at(kStart + 1)), keys::group(uid, 1), keys::execution(uid, 1, "n1", 1),
+        keys::state(uid), keys::definition("a"), keys::statistics("2026-06-01"),
+        std::string(keys::kCluster)}) {
     bench.store.batch().put(key, "\xff\xff");
   }
   ASSERT_TRUE(bench.store.commit());

@@ -18,10 +18,12 @@ TEST(Keys, numbers_are_big_endian_and_sort_as_numbers) {
   EXPECT_EQ(key, "\x01\x02\x03\x04\x05\x06\x07\x08");
   EXPECT_EQ(read_u64(key), 0x0102030405060708U);
   EXPECT_EQ(read_u64("short"), 0U);
-  expect_ascending({state(0), state(1), state(255), state(256), state(UINT64_MAX - 1), state(UINT64_MAX)});
-  expect_ascending({group(1, INT64_MIN), group(1, -1), group(1, 0), group(1, 1), group(1, INT64_MAX), group(2, INT64_MIN)});
-  expect_ascending({execution(1, 5, "n", 1), execution(1, 5, "n", 2), execution(1, 5, "n", 300), execution(1, 5, "na", 1),
-                    execution(1, 6, "a", 1)});
+  expect_ascending(
+      {state(0), state(1), state(255), state(256), state(UINT64_MAX - 1), state(UINT64_MAX)});
+  expect_ascending({group(1, INT64_MIN), group(1, -1), group(1, 0), group(1, 1),
+                    group(1, INT64_MAX), group(2, INT64_MIN)});
+  expect_ascending({execution(1, 5, "n", 1), execution(1, 5, "n", 2), execution(1, 5, "n", 300),
+                    execution(1, 5, "na", 1), execution(1, 6, "a", 1)});
 }
 
 TEST(Keys, ledger_keys_run_from_new_to_old_and_tell_their_instant) {
@@ -44,7 +46,8 @@ TEST(Keys, ledger_keys_run_from_new_to_old_and_tell_their_instant) {
 }
 
 TEST(Keys, the_end_of_a_prefix_lies_behind_all_its_keys_and_before_the_next) {
-  for (const std::uint64_t uid : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{255}, UINT64_MAX}) {
+  for (const std::uint64_t uid :
+       {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{255}, UINT64_MAX}) {
     const std::string prefix = executions_of(uid);
     const std::string end = end_of(prefix);
     EXPECT_GT(end, prefix + std::string(64, '\xff'));

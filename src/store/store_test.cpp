@@ -122,14 +122,16 @@ TEST_P(StoreTest, erases_a_range_of_stored_and_of_new_rows) {
 }
 
 TEST_P(StoreTest, a_scan_takes_the_first_key_and_not_the_last_and_stops_when_told) {
-  put_all(*store_, {{"a", "1"}, {std::string("a\0", 2), "2"}, {"b", "3"}, {"b\xff", "4"}, {"c", "5"}});
+  put_all(*store_,
+          {{"a", "1"}, {std::string("a\0", 2), "2"}, {"b", "3"}, {"b\xff", "4"}, {"c", "5"}});
   EXPECT_EQ(scan_of(store_->reader(), "a", "b"), (Rows{{"a", "1"}, {std::string("a\0", 2), "2"}}));
   EXPECT_EQ(scan_of(store_->reader(), "b", "c"), (Rows{{"b", "3"}, {"b\xff", "4"}}));
   EXPECT_TRUE(scan_of(store_->reader(), "c", "c").empty());
   EXPECT_TRUE(scan_of(store_->reader(), "d", "a").empty());
   for (const Reader* reader : {&store_->reader(), static_cast<const Reader*>(&store_->batch())}) {
     int seen = 0;
-    ASSERT_TRUE(reader->scan("a", "z", [&](std::string_view, std::string_view) { return ++seen < 2; }));
+    ASSERT_TRUE(
+        reader->scan("a", "z", [&](std::string_view, std::string_view) { return ++seen < 2; }));
     EXPECT_EQ(seen, 2);
   }
 }
@@ -199,12 +201,15 @@ TEST_P(StoreTest, a_checkpoint_that_is_not_whole_is_refused_and_the_database_sta
 
 TEST_P(StoreTest, behaves_as_a_map_does) {
   const char* given = std::getenv("SEED");
-  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : system_random().next();
+  const std::uint64_t seed =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : system_random().next();
   std::printf("SEED=%llu\n", static_cast<unsigned long long>(seed));
   SeededRandom random(seed);
   std::map<std::string, std::string> committed, working, saved;
   bool has_save_point = false;
-  const auto key = [&] { return std::string(1 + random.below(2), static_cast<char>('a' + random.below(6))); };
+  const auto key = [&] {
+    return std::string(1 + random.below(2), static_cast<char>('a' + random.below(6)));
+  };
   for (int step = 0; step < 3'000; ++step) {
     switch (random.below(9)) {
       case 0:
@@ -251,7 +256,8 @@ TEST_P(StoreTest, behaves_as_a_map_does) {
     }
     const std::string from = key();
     ASSERT_EQ(scan_of(store_->batch(), from, "z"), Rows(working.lower_bound(from), working.end()));
-    ASSERT_EQ(scan_of(store_->reader(), from, "z"), Rows(committed.lower_bound(from), committed.end()));
+    ASSERT_EQ(scan_of(store_->reader(), from, "z"),
+              Rows(committed.lower_bound(from), committed.end()));
   }
 }
 
@@ -311,7 +317,8 @@ TEST(DiskStore, readers_live_through_a_restore) {
   ASSERT_TRUE(opened);
   Store& store = **opened;
   Rows rows;
-  for (int i = 0; i < 500; ++i) rows.emplace_back("key" + std::to_string(1'000 + i), std::string(100, 'v'));
+  for (int i = 0; i < 500; ++i)
+    rows.emplace_back("key" + std::to_string(1'000 + i), std::string(100, 'v'));
   put_all(store, rows);
   const auto checkpoint = store.make_checkpoint("1");
   ASSERT_TRUE(checkpoint);

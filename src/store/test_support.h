@@ -1,5 +1,5 @@
-// What the tests of the store share: a directory of their own, and a child process that writes until it
-// is killed.
+// What the tests of the store share: a directory of their own, and a child process that writes
+// until it is killed.
 #pragma once
 
 #include <cstdlib>
@@ -26,8 +26,8 @@ class TemporaryDirectory {
   Path path_;
 };
 
-// Starts this program again as a child that commits to <directory>/store one entry after the other, two
-// rows and the index each, and kills it when it has committed about `commits` of them.
+// Starts this program again as a child that commits to <directory>/store one entry after the other,
+// two rows and the index each, and kills it when it has committed about `commits` of them.
 void kill_while_writing(const Path& directory, int commits);
 
 // The child's main function.

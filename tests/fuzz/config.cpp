@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const char* extension : {"yaml", "toml", "json", "env"}) {
     const auto values = config::parse_config(extension, text);
     if (values) continue;
-    const bool told = values.error().code == ErrorCode::InvalidArgument || values.error().code == ErrorCode::TooLarge;
+    const bool told = values.error().code == ErrorCode::InvalidArgument ||
+                      values.error().code == ErrorCode::TooLarge;
     if (!told || values.error().message.empty()) std::abort();
   }
   return 0;

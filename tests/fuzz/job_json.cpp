@@ -1,5 +1,5 @@
-// Any bytes as a job in JSON: reading gives an error or a job that can be written, read again to the same,
-// checked, and stored.
+// Any bytes as a job in JSON: reading gives an error or a job that can be written, read again to
+// the same, checked, and stored.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -1,5 +1,5 @@
-// Any bytes as the manifest of a snapshot: refused with the state as it was, or restored from a checkpoint
-// that is there.
+// Any bytes as the manifest of a snapshot: refused with the state as it was, or restored from a
+// checkpoint that is there.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

@@ -1,5 +1,5 @@
-// Any bytes as commands of the log, on a machine that has jobs and an open run. Bytes that are no command
-// are refused whole; after those that are, the counters of each job agree with its rows.
+// Any bytes as commands of the log, on a machine that has jobs and an open run. Bytes that are no
+// command are refused whole; after those that are, the counters of each job agree with its rows.
 //
 // A command is: kind (1 byte), length of the payload (2, big-endian), payload.
 #include <google/protobuf/stubs/logging.h>
@@ -51,19 +51,23 @@ void set_job(state::Machine& machine, const std::string& name, const std::string
 
 std::size_t count(const store::MemoryStore& store, const std::string& prefix) {
   std::size_t n = 0;
-  for (auto it = store.rows().lower_bound(prefix); it != store.rows().end() && it->first.starts_with(prefix); ++it) ++n;
+  for (auto it = store.rows().lower_bound(prefix);
+       it != store.rows().end() && it->first.starts_with(prefix); ++it)
+    ++n;
   return n;
 }
 
 void check_counters(const store::MemoryStore& store) {
   namespace keys = store::keys;
   std::map<std::uint64_t, std::uint32_t> slots;
-  for (auto it = store.rows().lower_bound("g/"); it != store.rows().end() && it->first < "g0"; ++it) {
+  for (auto it = store.rows().lower_bound("g/"); it != store.rows().end() && it->first < "g0";
+       ++it) {
     store::OpenGroup group;
     require(group.ParseFromString(it->second));
     slots[group.uid()] += group.holds_slot() ? 1 : 0;
   }
-  for (auto it = store.rows().lower_bound("s/"); it != store.rows().end() && it->first < "s0"; ++it) {
+  for (auto it = store.rows().lower_bound("s/"); it != store.rows().end() && it->first < "s0";
+       ++it) {
     store::JobState state;
     require(state.ParseFromString(it->second));
     require(state.open_groups() == count(store, keys::groups_of(state.uid())));
@@ -76,7 +80,8 @@ void check_counters(const store::MemoryStore& store) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const auto kQuiet = google::protobuf::SetLogHandler(nullptr);  // It tells of each bad payload.
+  static const auto kQuiet =
+      google::protobuf::SetLogHandler(nullptr);  // It tells of each bad payload.
   static_cast<void>(kQuiet);
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   store::MemoryStore store;
