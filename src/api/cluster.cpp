@@ -54,8 +54,11 @@ void append_member(std::string* out, const Member& member) {
   *out += ",\"Port\":" + std::to_string(member.port) + ",\"Tags\":";
   append_map(out, member.tags);
   *out += ",\"Status\":" + std::to_string(member.status);
-  *out += ",\"ProtocolMin\":1,\"ProtocolMax\":5,\"ProtocolCur\":2,\"DelegateMin\":2,\"DelegateMax\":5,\"DelegateCur\":4";
-  *out += ",\"id\":\"" + member_id(member.name) + "\",\"statusText\":\"" + std::string(status_text(member.status)) + "\"}";
+  *out +=
+      ",\"ProtocolMin\":1,\"ProtocolMax\":5,\"ProtocolCur\":2,\"DelegateMin\":2,\"DelegateMax\":5,"
+      "\"DelegateCur\":4";
+  *out += ",\"id\":\"" + member_id(member.name) + "\",\"statusText\":\"" +
+          std::string(status_text(member.status)) + "\"}";
 }
 
 // The counters of a gossip layer that has seen only its own node.

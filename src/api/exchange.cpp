@@ -1,6 +1,7 @@
 #include "api/exchange.h"
 
 #include "model/job_json.h"
+#include "net/http_response.h"
 
 namespace dkron::api {
 
@@ -57,6 +58,7 @@ void Exchange::text(int status, std::string body) {
 }
 
 void Exchange::error(int status, std::string_view message) {
+  if (message.empty()) message = net::reason_phrase(status);
   const std::string_view accept = net::find_header(request_.headers, "Accept");
   const bool wants_json = accept.find("application/json") != accept.npos &&
                           accept.find("*/*") == accept.npos && accept.find("text/plain") == accept.npos;

@@ -17,7 +17,8 @@ using Less = bool (*)(const Execution&, const Execution&);
 Less order_by(std::string_view field) {
   if (field.empty() || field == "id") return [](const Execution& a, const Execution& b) { return a.id() < b.id(); };
   if (field == "started_at") return [](const Execution& a, const Execution& b) { return a.started_at < b.started_at; };
-  if (field == "finished_at") return [](const Execution& a, const Execution& b) { return a.finished_at < b.finished_at; };
+  if (field == "finished_at")
+    return [](const Execution& a, const Execution& b) { return a.finished_at < b.finished_at; };
   if (field == "attempt") return [](const Execution& a, const Execution& b) { return a.attempt < b.attempt; };
   return nullptr;
 }

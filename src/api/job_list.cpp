@@ -39,6 +39,12 @@ std::optional<SortField> index_field(std::string_view name) {
   return std::nullopt;
 }
 
+// Digits that sort as the times do; those of RFC 3339 do not, because final zeros are cut.
+std::string time_key(Instant t) {
+  const std::string seconds = std::to_string(1'000'000'000'000 + (t.unix_seconds() - Instant::kZeroSeconds));
+  return seconds + std::to_string(1'000'000'000 + t.nanos());
+}
+
 // The text that jobs are sorted by for fields that the index lacks; null for an unknown field.
 using Text = std::string (*)(const model::Job&);
 Text definition_field(std::string_view name) {
@@ -51,8 +57,8 @@ Text definition_field(std::string_view name) {
   if (name == "concurrency") return [](const model::Job& j) { return j.concurrency; };
   if (name == "retries") return [](const model::Job& j) { return std::to_string(1'000'000'000 + j.retries); };
   if (name == "ephemeral") return [](const model::Job& j) { return std::string(j.ephemeral ? "1" : "0"); };
-  if (name == "starts_at") return [](const model::Job& j) { return format_rfc3339(j.starts_at); };
-  if (name == "expires_at") return [](const model::Job& j) { return format_rfc3339(j.expires_at); };
+  if (name == "starts_at") return [](const model::Job& j) { return time_key(j.starts_at); };
+  if (name == "expires_at") return [](const model::Job& j) { return time_key(j.expires_at); };
   return nullptr;
 }
 
@@ -107,7 +113,10 @@ Result<ListQuery> parse_query(const Exchange& exchange) {
     const auto start = read_index(exchange.query("_start"));
     query.index.start = start < 0 ? UINT64_MAX : static_cast<std::uint64_t>(start);
   }
-  if (exchange.has_query("_end")) query.index.end = static_cast<std::uint64_t>(std::max<std::int64_t>(0, read_index(exchange.query("_end"))));
+  if (exchange.has_query("_end")) {
+    const auto end = read_index(exchange.query("_end"));
+    query.index.end = end < 0 ? 0 : static_cast<std::uint64_t>(end);
+  }
 
   const auto field = index_field(query.sort);
   if (field) {
@@ -115,10 +124,11 @@ Result<ListQuery> parse_query(const Exchange& exchange) {
   } else if (definition_field(query.sort) == nullptr) {
     return fail(ErrorCode::InvalidArgument, "cannot sort by " + query.sort);
   }
-  query.needs_definitions = !field || !query.metadata.empty() || !query.tags.empty() || query.has_owner ||
-                            query.has_executor || query.has_parent;
+  query.needs_definitions = !field || !query.metadata.empty() || !query.tags.empty() ||
+                            query.has_owner || query.has_executor || query.has_parent;
   if (query.status.empty() && query.disabled.empty() && query.ids.empty()) return query;
-  query.index.filter = [status = query.status, disabled = query.disabled, ids = query.ids](const state::JobSummary& job) {
+  query.index.filter = [status = query.status, disabled = query.disabled,
+                        ids = query.ids](const state::JobSummary& job) {
     const std::string_view text = state::to_string(job.status);
     const bool status_ok = status.empty() || (status == "untriggered" ? text.empty() : text == status);
     const bool disabled_ok = disabled.empty() || disabled == (job.disabled ? "true" : "false");

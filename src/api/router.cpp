@@ -83,7 +83,7 @@ void Router::add_tree(std::string prefix, RouteHandler handler, RouteOptions opt
 }
 
 bool Router::match_segments(const Route& route, const std::vector<std::string_view>& segments,
-                            std::vector<std::string>* parameters, bool* malformed) {
+                            std::vector<std::string>* parameters) {
   if (route.segments.size() != segments.size()) return false;
   parameters->clear();
   for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -94,7 +94,7 @@ bool Router::match_segments(const Route& route, const std::vector<std::string_vi
     }
     if (segments[i].empty()) return false;
     std::string decoded;
-    if (!net::decode_segment(segments[i], &decoded)) *malformed = true;
+    if (!net::decode_segment(segments[i], &decoded)) return false;
     parameters->push_back(std::move(decoded));
   }
   return true;
@@ -109,7 +109,7 @@ Router::Match Router::match(net::Method method, std::string_view path) const {
     if (route.is_tree) {
       if (!path.starts_with(route.segments[0])) continue;
       parameters.emplace_back(path.substr(route.segments[0].size()));
-    } else if (!match_segments(route, segments, &parameters, &match.malformed)) {
+    } else if (!match_segments(route, segments, &parameters)) {
       continue;
     }
     match.parameters = std::move(parameters);
@@ -141,8 +141,8 @@ net::Headers Router::common_headers(const net::Request& request, const RouteOpti
 }
 
 void Router::handle(net::Request request, net::Responder responder) const {
-  Match found = match(request.method, request.path);
-  if (found.malformed) {
+  std::string decoded;
+  if (!net::decode_segment(request.path, &decoded)) {
     net::Response response;
     response.status = 400;
     response.headers = {{"Content-Type", "text/plain; charset=utf-8"}, {"Connection", "close"}};
@@ -150,6 +150,7 @@ void Router::handle(net::Request request, net::Responder responder) const {
     responder(std::move(response));
     return;
   }
+  Match found = match(request.method, request.path);
   if (found.route == nullptr) {
     answer_unmatched(std::move(request), responder, found);
     return;

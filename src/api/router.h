@@ -44,12 +44,11 @@ class Router {
     const Route* route = nullptr;            // Path and method.
     std::vector<net::Method> other_methods;  // Of the same path.
     std::vector<std::string> parameters;
-    bool malformed = false;
   };
 
   Match match(net::Method method, std::string_view path) const;
   static bool match_segments(const Route& route, const std::vector<std::string_view>& segments,
-                             std::vector<std::string>* parameters, bool* malformed);
+                             std::vector<std::string>* parameters);
   net::Headers common_headers(const net::Request& request, const RouteOptions& options) const;
   void answer_unmatched(net::Request request, const net::Responder& responder, const Match& match) const;
 

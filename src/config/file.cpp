@@ -18,15 +18,20 @@ struct Tree {
   enum class Kind { Scalar, List, Map };
   Kind kind = Kind::Scalar;
   std::string text;
-  std::vector<Tree> items;                            // List
-  std::vector<std::pair<std::string, Tree>> members;  // Map
+  struct Member;
+  std::vector<Tree> items;      // List
+  std::vector<Member> members;  // Map
+};
+struct Tree::Member {
+  std::string name;
+  Tree tree;
 };
 
 Tree to_tree(const YAML::Node& node) {
   Tree tree;
   if (node.IsMap()) {
     tree.kind = Tree::Kind::Map;
-    for (const auto& entry : node) tree.members.emplace_back(entry.first.Scalar(), to_tree(entry.second));
+    for (const auto& entry : node) tree.members.push_back({entry.first.Scalar(), to_tree(entry.second)});
   } else if (node.IsSequence()) {
     tree.kind = Tree::Kind::List;
     for (const auto& item : node) tree.items.push_back(to_tree(item));
@@ -40,7 +45,7 @@ Tree to_tree(const toml::node& node) {
   Tree tree;
   if (const auto* table = node.as_table()) {
     tree.kind = Tree::Kind::Map;
-    for (const auto& [key, value] : *table) tree.members.emplace_back(std::string(key.str()), to_tree(value));
+    for (const auto& [key, value] : *table) tree.members.push_back({std::string(key.str()), to_tree(value)});
   } else if (const auto* array = node.as_array()) {
     tree.kind = Tree::Kind::List;
     for (const toml::node& item : *array) tree.items.push_back(to_tree(item));
@@ -61,7 +66,7 @@ Tree to_tree(const boost::json::value& value) {
   if (value.is_object()) {
     tree.kind = Tree::Kind::Map;
     for (const auto& member : value.as_object()) {
-      tree.members.emplace_back(std::string(member.key()), to_tree(member.value()));
+      tree.members.push_back({std::string(member.key()), to_tree(member.value())});
     }
   } else if (value.is_array()) {
     tree.kind = Tree::Kind::List;
@@ -84,7 +89,44 @@ Result<Tree> parse_yaml(const std::string& text) {
   }
 }
 
+// Where a TOML string that starts at `from` ends: behind its closing quotes, at the end of the line or of the
+// text when it has none, or at an escape of what is not ASCII.
+std::size_t end_of_toml_string(std::string_view text, std::size_t from) {
+  const char quote = text[from];
+  const bool is_long = text.substr(from, 3) == std::string(3, quote);
+  for (std::size_t i = from + (is_long ? 3 : 1); i < text.size(); ++i) {
+    if (text[i] == '\\' && quote == '"') {
+      ++i;
+      if (i < text.size() && static_cast<unsigned char>(text[i]) >= 0x80) return i;
+    } else if (is_long ? text.substr(i, 3) == std::string(3, quote) : text[i] == quote || text[i] == '\n') {
+      return i + (is_long ? 3 : 1);
+    }
+  }
+  return text.size();
+}
+
+// TOML has other characters than ASCII in strings and comments only, and toml++ relies on it: at some of them
+// it reaches what it has declared unreachable. So they are looked for before. The text has no byte order mark.
+bool has_stray_characters(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    if (text[i] == '#') {
+      i = std::min(text.find('\n', i), text.size());
+    } else if (text[i] == '"' || text[i] == '\'') {
+      i = end_of_toml_string(text, i);
+    } else if (static_cast<unsigned char>(text[i]) >= 0x80) {
+      return true;
+    } else {
+      ++i;
+    }
+  }
+  return false;
+}
+
 Result<Tree> parse_toml(const std::string& text) {
+  const std::string_view content = std::string_view(text).substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+  if (has_stray_characters(content)) {
+    return invalid("only strings and comments may hold characters that are not ASCII");
+  }
   try {
     return to_tree(static_cast<const toml::node&>(toml::parse(text)));
   } catch (const toml::parse_error& e) {
@@ -118,7 +160,7 @@ Result<Tree> parse_dotenv(const std::string& text) {
     const std::string& raw = value.text;
     const bool quoted = raw.size() >= 2 && (raw[0] == '"' || raw[0] == '\'') && raw.back() == raw[0];
     if (quoted) value.text = raw.substr(1, raw.size() - 2);
-    tree.members.emplace_back(line.substr(0, equals), std::move(value));
+    tree.members.push_back({line.substr(0, equals), std::move(value)});
   }
   return tree;
 }

@@ -1,5 +1,6 @@
 #include "model/job.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "model/unicode.h"
@@ -107,6 +108,7 @@ Result<cron::Schedule> parse_schedule(const Job& job, const TimeZone& server_zon
 Instant next_activation(const Job& job, const cron::Schedule& schedule, Instant now) {
   if (job.disabled || !job.parent_job.empty()) return Instant();
   const Instant instant = schedule.instant();
+  const Instant from = std::max(now, job.starts_at - nanoseconds(1));
   switch (schedule.kind()) {
     case cron::Schedule::Kind::Manually: return Instant();
     case cron::Schedule::Kind::At: return instant > now ? instant : Instant();
@@ -116,15 +118,13 @@ Instant next_activation(const Job& job, const cron::Schedule& schedule, Instant 
       return instant;
     case cron::Schedule::Kind::Every: {
       // The phase hangs on the last activation, so that edits and restarts do not shift it.
-      if (job.last_instant.is_zero() || job.last_instant > now) return schedule.next_after(now);
+      if (job.last_instant.is_zero() || job.last_instant > now) return schedule.next_after(from);
       const auto interval = schedule.interval().count();
-      const auto steps = (now - job.last_instant).count() / interval + 1;
+      const auto steps = (from - job.last_instant).count() / interval + 1;
       return job.last_instant + Duration(interval * steps);
     }
     case cron::Schedule::Kind::Fields: break;
   }
-  Instant from = now;
-  if (job.starts_at > from) from = job.starts_at - nanoseconds(1);
   return schedule.next_after(from);
 }
 

@@ -11,6 +11,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr Instant kLastInstant = Instant::from_unix(253402300799, 999'999'999);
+
 tl::unexpected<Error> invalid(std::string message) {
   return fail(ErrorCode::InvalidArgument, std::move(message));
 }
@@ -79,6 +81,10 @@ Result<void> read(const json::value& value, std::string_view member, Instant* ou
   if (text.empty()) return {};
   auto parsed = text.size() == 16 ? parse_rfc3339(std::string(text) + ":00Z") : parse_rfc3339(text);
   if (!parsed) return invalid("Job." + std::string(member) + ": " + parsed.error().message);
+  // An offset may carry a time out of the years that can be written.
+  if (*parsed < Instant() || *parsed > kLastInstant) {
+    return invalid("Job." + std::string(member) + ": year outside of range [1,9999]");
+  }
   *out = *parsed;
   return {};
 }

@@ -1,7 +1,11 @@
 #include "model/rows.h"
 
+#include <algorithm>
+
 namespace dkron::model {
 namespace {
+
+constexpr std::int64_t kLastSecond = 253402300799;  // 9999-12-31T23:59:59Z
 
 void set_map(store::StringMap* message, const StringMap& map) {
   auto& entries = *message->mutable_entries();
@@ -22,7 +26,10 @@ void set_time(store::Time* message, Instant t) {
 Instant get_time(const store::Time& message) {
   // An absent field reads as the one default instance.
   if (&message == &store::Time::default_instance()) return Instant();
-  return Instant::from_unix(message.seconds(), message.nanos());
+  // Rows and commands come from disks and other servers: what no Instant can be is brought into range, so
+  // that arithmetic on it stays defined.
+  return Instant::from_unix(std::clamp(message.seconds(), Instant::kZeroSeconds, kLastSecond),
+                            std::clamp(message.nanos(), 0, 999'999'999));
 }
 
 store::JobDefinition to_definition(const Job& job) {
@@ -82,8 +89,10 @@ void read_definition(const store::JobDefinition& d, Job* job) {
   job->starts_at = get_time(d.starts_at());
   job->dst_policy = d.dst_policy();
   if (d.has_missed_runs()) {
-    job->missed_runs = MissedRuns{static_cast<MissedPolicy>(d.missed_runs().policy()),
-                                  Duration(d.missed_runs().window_ns())};
+    const auto policy = d.missed_runs().policy();  // One of a later version reads as the default.
+    job->missed_runs = MissedRuns{
+        store::MissedRuns::Policy_IsValid(policy) ? static_cast<MissedPolicy>(policy) : MissedPolicy::Latest,
+        Duration(d.missed_runs().window_ns())};
   }
   job->keep_executions = d.keep_executions();
 }

@@ -1,5 +1,8 @@
 #include "state/applier.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include "model/rows.h"
 #include "state/machine.h"
 #include "store/keys.h"
@@ -10,6 +13,16 @@ namespace keys = store::keys;
 
 raft::Outcome accept(const google::protobuf::MessageLite& answer) {
   return raft::Outcome{ErrorCode::Ok, {}, answer.SerializeAsString()};
+}
+
+std::string to_row_bytes(const google::protobuf::MessageLite& message) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
 }
 
 Result<raft::Outcome> Applier::apply(const raft::CommandView& command) {

@@ -51,8 +51,8 @@ class Applier {
   Result<Outcome> dependent_run(const store::DependentRunCommand& command);
   Result<Outcome> retry(const store::RetryCommand& command);
   Result<Outcome> started(const store::StartedCommand& command);
-  Result<void> open_group(const store::JobDefinition& definition, store::JobState* state,
-                          store::OpenGroup group, const std::vector<std::string>& targets);
+  Result<Outcome> open_group(const store::JobDefinition& definition, store::JobState* state,
+                             store::OpenGroup group, std::vector<std::string> targets);
   Result<std::int64_t> slot_holder(std::uint64_t uid);
 
   // apply_done.cpp
@@ -64,7 +64,7 @@ class Applier {
   Result<Outcome> late_result(const store::DoneCommand& command, const store::JobDefinition& definition,
                               store::JobState* state);
   Result<void> count_result(const store::DoneCommand& command, store::JobState* state);
-  Result<void> count_day(Instant day, int successes, int failures);
+  Result<void> count_day(Instant day, int successes, int failures, Instant now);
   Result<void> complete_group(const store::JobDefinition& definition, const store::OpenGroup& group,
                               store::JobState* state);
   Result<void> trim_executions(const store::JobDefinition& definition, store::JobState* state);
@@ -104,6 +104,9 @@ inline raft::Outcome refuse(ErrorCode code, std::string message) {
 }
 raft::Outcome accept(const google::protobuf::MessageLite& answer);
 
+// The same bytes on every server: protobuf writes maps in an order of its own otherwise.
+std::string to_row_bytes(const google::protobuf::MessageLite& message);
+
 template <class Message>
 Result<std::optional<Message>> Applier::find(const std::string& key) {
   auto bytes = batch_.get(key);
@@ -118,7 +121,7 @@ Result<std::optional<Message>> Applier::find(const std::string& key) {
 
 template <class Message>
 void Applier::put(const std::string& key, const Message& message) {
-  batch_.put(key, message.SerializeAsString());
+  batch_.put(key, to_row_bytes(message));
 }
 
 }  // namespace dkron::state

@@ -41,6 +41,9 @@ std::string_view status_of(const store::OpenGroup& group) {
   return successes == 0 ? "failed" : "partially_failed";
 }
 
+// A restored counter may stand at the end of its range.
+std::int32_t one_more(std::int32_t count) { return count == INT32_MAX ? count : count + 1; }
+
 bool is_complete(const store::OpenGroup& group) {
   return std::all_of(group.targets().begin(), group.targets().end(),
                      [](const store::Target& t) { return t.phase() == store::Target::FINAL; });
@@ -94,14 +97,17 @@ Result<raft::Outcome> Applier::done(const store::DoneCommand& command) {
 Result<store::Execution> Applier::store_result(const store::DoneCommand& command, const std::string& job_name,
                                                const store::OpenGroup* group, store::JobState* state) {
   store::Execution row = execution_row(command, job_name, group);
-  put(keys::execution(command.uid(), command.group(), command.node(), command.attempt()), row);
+  const std::string key = keys::execution(command.uid(), command.group(), command.node(), command.attempt());
+  auto present = batch_.get(key);
+  if (!present) return fail(present.error());
+  put(key, row);
   if (!command.output().empty()) {
     batch_.put(keys::output(command.uid(), command.group(), command.node(), command.attempt()),
                command.output());
   }
-  state->set_execution_count(state->execution_count() + 1);
-  // A long run may end after newer ones were trimmed away.
-  state->set_oldest_group(std::min(state->oldest_group(), command.group()));
+  if (!present->has_value()) state->set_execution_count(state->execution_count() + 1);
+  // A run that newer ones have overtaken: its row lies before those that trimming has reached.
+  if (command.group() < state->oldest_group()) state->set_oldest_group(command.group());
   if (auto counted = count_result(command, state); !counted) return fail(counted.error());
   return row;
 }
@@ -115,6 +121,7 @@ Result<void> Applier::record_without_node(const store::LaunchCommand& launch,
   done.set_group(launch.group());
   done.set_attempt(1);
   *done.mutable_finished_at() = launch.now();
+  *done.mutable_now() = launch.now();
   done.set_output("no target nodes found to run job " + definition.name());
   done.set_output_bytes(done.output().size());
   store::OpenGroup group;
@@ -139,7 +146,9 @@ Result<raft::Outcome> Applier::late_result(const store::DoneCommand& command,
   put(key, replacement);
   batch_.put(keys::output(command.uid(), command.group(), command.node(), command.attempt()), command.output());
   state->set_error_count(std::max(0, state->error_count() - 1));
-  if (auto counted = count_day(get_time((*row)->finished_at()), 0, -1); !counted) return fail(counted.error());
+  if (auto counted = count_day(get_time((*row)->finished_at()), 0, -1, get_time(command.now())); !counted) {
+    return fail(counted.error());
+  }
   if (auto counted = count_result(command, state); !counted) return fail(counted.error());
   put_state(definition, state);
   return Outcome{};
@@ -148,16 +157,18 @@ Result<raft::Outcome> Applier::late_result(const store::DoneCommand& command,
 Result<void> Applier::count_result(const store::DoneCommand& command, store::JobState* state) {
   const Instant finished = get_time(command.finished_at());
   if (command.success()) {
-    state->set_success_count(state->success_count() + 1);
+    state->set_success_count(one_more(state->success_count()));
     if (finished > get_time(state->last_success())) *state->mutable_last_success() = command.finished_at();
   } else {
-    state->set_error_count(state->error_count() + 1);
+    state->set_error_count(one_more(state->error_count()));
     if (finished > get_time(state->last_error())) *state->mutable_last_error() = command.finished_at();
   }
-  return count_day(finished, command.success() ? 1 : 0, command.success() ? 0 : 1);
+  return count_day(finished, command.success() ? 1 : 0, command.success() ? 0 : 1, get_time(command.now()));
 }
 
-Result<void> Applier::count_day(Instant day, int successes, int failures) {
+// Old days go when a new one begins. How old they are is measured from `now`, the leader's clock: `day` is
+// told by a node, and one whose clock is years ahead must not wipe out the history.
+Result<void> Applier::count_day(Instant day, int successes, int failures, Instant now) {
   const std::string key = keys::statistics(day);
   auto row = find<store::DailyStatistics>(key);
   if (!row) return fail(row.error());
@@ -169,7 +180,9 @@ Result<void> Applier::count_day(Instant day, int successes, int failures) {
   statistics.set_success_count(add(statistics.success_count(), successes));
   statistics.set_failed_count(add(statistics.failed_count(), failures));
   put(key, statistics);
-  if (new_day) batch_.erase_range("d/", keys::statistics(day - hours(24 * kStatisticsDays)));
+  if (new_day && !now.is_zero()) {
+    batch_.erase_range("d/", keys::statistics(now - hours(24 * kStatisticsDays)));
+  }
   return {};
 }
 
@@ -200,8 +213,8 @@ Result<void> Applier::complete_group(const store::JobDefinition& definition, con
 // Keeps the newest executions. Trims once a quarter too many are there, from the oldest group on; rows
 // of runs under way are not written before their end, so none of them can be hit.
 Result<void> Applier::trim_executions(const store::JobDefinition& definition, store::JobState* state) {
-  const std::uint32_t keep =
-      definition.keep_executions() == 0 ? kDefaultKeepExecutions : definition.keep_executions();
+  const std::uint32_t wanted = std::min(definition.keep_executions(), model::kKeepExecutionsLimit);
+  const std::uint32_t keep = wanted == 0 ? kDefaultKeepExecutions : wanted;
   if (state->execution_count() <= keep + std::max(keep / 4, 1U)) return {};
   const std::string rows = keys::executions_of(state->uid());
   std::uint32_t excess = state->execution_count() - keep;

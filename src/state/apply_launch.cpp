@@ -80,10 +80,9 @@ Result<raft::Outcome> Applier::launch(const store::LaunchCommand& command) {
     group.set_kind(command.late() ? store::OpenGroup::LATE : store::OpenGroup::SCHEDULED);
     *group.mutable_scheduled_at() = command.instant();
     group.set_holds_slot(true);
-    const std::vector<std::string> targets(command.targets().begin(), command.targets().end());
-    if (auto opened = open_group(definition, &state, std::move(group), targets); !opened) {
-      return fail(opened.error());
-    }
+    auto opened = open_group(definition, &state, std::move(group),
+                             {command.targets().begin(), command.targets().end()});
+    if (!opened || opened->code != ErrorCode::Ok) return opened;
   } else {
     row.set_outcome(LedgerRow::SKIPPED);
     if (reason == LedgerRow::CONCURRENCY) {
@@ -114,6 +113,9 @@ Result<raft::Outcome> Applier::miss(const store::MissCommand& command) {
   }
   if (get_time(command.first()) != get_time(state.next())) {
     return refuse(ErrorCode::Conflict, "the instants are not the next ones");
+  }
+  if (get_time(command.last()) < get_time(command.first()) || command.count() == 0) {
+    return refuse(ErrorCode::InvalidArgument, "the missed instants are none");
   }
   LedgerRow row;
   row.set_outcome(LedgerRow::MISSED);
@@ -147,10 +149,9 @@ Result<raft::Outcome> Applier::manual_run(const store::ManualRunCommand& command
   group.set_group(command.group());
   group.set_kind(store::OpenGroup::MANUAL);
   group.set_holds_slot(takes_slot);
-  const std::vector<std::string> targets(command.targets().begin(), command.targets().end());
-  if (auto opened = open_group(definition, &state, std::move(group), targets); !opened) {
-    return fail(opened.error());
-  }
+  auto opened = open_group(definition, &state, std::move(group),
+                           {command.targets().begin(), command.targets().end()});
+  if (!opened || opened->code != ErrorCode::Ok) return opened;
   put_state(definition, &state);
   return accept(answer_of(LedgerRow::NONE, index_, command.group()));
 }
@@ -185,10 +186,9 @@ Result<raft::Outcome> Applier::dependent_run(const store::DependentRunCommand& c
   group.set_group(command.group());
   group.set_kind(store::OpenGroup::DEPENDENT);
   group.set_holds_slot(true);
-  const std::vector<std::string> targets(command.targets().begin(), command.targets().end());
-  if (auto opened = open_group(definition, &state, std::move(group), targets); !opened) {
-    return fail(opened.error());
-  }
+  auto opened = open_group(definition, &state, std::move(group),
+                           {command.targets().begin(), command.targets().end()});
+  if (!opened || opened->code != ErrorCode::Ok) return opened;
   put_state(definition, &state);
   return accept(answer_of(LedgerRow::NONE, index_, command.group()));
 }
@@ -237,8 +237,16 @@ Result<raft::Outcome> Applier::started(const store::StartedCommand& command) {
   return refuse(ErrorCode::Conflict, "the attempt is over");
 }
 
-Result<void> Applier::open_group(const store::JobDefinition& definition, store::JobState* state,
-                                 store::OpenGroup group, const std::vector<std::string>& targets) {
+// Refused when a run of that group is under way: its row would be lost and the job count it for ever.
+Result<raft::Outcome> Applier::open_group(const store::JobDefinition& definition, store::JobState* state,
+                                          store::OpenGroup group, std::vector<std::string> targets) {
+  const std::string key = keys::group(definition.uid(), group.group());
+  auto present = batch_.get(key);
+  if (!present) return fail(present.error());
+  if (present->has_value()) return refuse(ErrorCode::Conflict, "a run of that group is under way");
+  std::sort(targets.begin(), targets.end());
+  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
+
   group.set_uid(definition.uid());
   const auto job = std::make_shared<const model::Job>(model::to_job(definition, *state));
   for (const std::string& node : targets) {
@@ -251,8 +259,8 @@ Result<void> Applier::open_group(const store::JobDefinition& definition, store::
   }
   state->set_open_groups(state->open_groups() + 1);
   if (group.holds_slot()) state->set_held_slots(state->held_slots() + 1);
-  put(keys::group(definition.uid(), group.group()), group);
-  return {};
+  put(key, group);
+  return Outcome{};
 }
 
 // The run that holds the job's slot, for the ledger's "blocked by".

@@ -122,6 +122,7 @@ void JobIndex::visit(const std::function<void(const JobSummary&)>& visit) const 
 IndexPage JobIndex::list(const IndexQuery& query) const {
   IndexPage page;
   if (query.is_plain()) {
+    page.total = size();  // Also when the page is empty.
     for (std::uint64_t from = query.start; from < query.end; from += kSliceJobs) {
       std::lock_guard lock(mutex_);
       page.total = names_.size();

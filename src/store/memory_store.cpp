@@ -20,7 +20,8 @@ class RowsReader final : public Reader {
     if (it == rows_->end()) return std::nullopt;
     return std::optional(it->second);
   }
-  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
+  Result<void> scan(std::string_view from, std::string_view to,
+                    const Visitor& visit) const override {
     for (auto it = rows_->lower_bound(from); it != rows_->end() && it->first < to; ++it) {
       if (!visit(it->first, it->second)) return {};
     }
@@ -35,8 +36,11 @@ class SnapshotReader final : public Reader {
  public:
   explicit SnapshotReader(Rows rows) : rows_(std::move(rows)), reader_(&rows_) {}
 
-  Result<std::optional<std::string>> get(std::string_view key) const override { return reader_.get(key); }
-  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
+  Result<std::optional<std::string>> get(std::string_view key) const override {
+    return reader_.get(key);
+  }
+  Result<void> scan(std::string_view from, std::string_view to,
+                    const Visitor& visit) const override {
     return reader_.scan(from, to, visit);
   }
 
@@ -78,8 +82,8 @@ std::uint64_t size_of(const Rows& rows) {
 
 }  // namespace
 
-// The changes over the live rows; nullopt is an erased key. `undo_` remembers what each write replaced,
-// so that a save point costs nothing.
+// The changes over the live rows; nullopt is an erased key. `undo_` remembers what each write
+// replaced, so that a save point costs nothing.
 class MemoryStore::MemoryBatch final : public Batch {
  public:
   explicit MemoryBatch(const Rows* base) : base_(base) {}
@@ -90,7 +94,8 @@ class MemoryStore::MemoryBatch final : public Batch {
     return RowsReader(base_).get(key);
   }
 
-  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
+  Result<void> scan(std::string_view from, std::string_view to,
+                    const Visitor& visit) const override {
     auto below = base_->lower_bound(from);
     auto above = changes_.lower_bound(from);
     while (true) {
@@ -108,7 +113,9 @@ class MemoryStore::MemoryBatch final : public Batch {
     }
   }
 
-  void put(std::string_view key, std::string_view value) override { change(key, std::string(value)); }
+  void put(std::string_view key, std::string_view value) override {
+    change(key, std::string(value));
+  }
   void erase(std::string_view key) override { change(key, std::nullopt); }
 
   void erase_range(std::string_view from, std::string_view to) override {
@@ -173,19 +180,28 @@ class MemoryStore::MemoryBatch final : public Batch {
 };
 
 MemoryStore::MemoryStore()
-    : reader_(std::make_unique<RowsReader>(&rows_)), batch_(std::make_unique<MemoryBatch>(&rows_)) {}
+    : reader_(std::make_unique<RowsReader>(&rows_)),
+      batch_(std::make_unique<MemoryBatch>(&rows_)) {}
 MemoryStore::~MemoryStore() = default;
 
-const Reader& MemoryStore::reader() const { return *reader_; }
-std::unique_ptr<Reader> MemoryStore::snapshot() const { return std::make_unique<SnapshotReader>(rows_); }
-Batch& MemoryStore::batch() { return *batch_; }
+const Reader& MemoryStore::reader() const {
+  return *reader_;
+}
+std::unique_ptr<Reader> MemoryStore::snapshot() const {
+  return std::make_unique<SnapshotReader>(rows_);
+}
+Batch& MemoryStore::batch() {
+  return *batch_;
+}
 
 Result<void> MemoryStore::commit() {
   batch_->commit_to(&rows_);
   return {};
 }
 
-void MemoryStore::discard() { batch_->clear(); }
+void MemoryStore::discard() {
+  batch_->clear();
+}
 
 Result<void> MemoryStore::flush() {
   durable_ = rows_;
@@ -209,14 +225,17 @@ std::vector<std::string> MemoryStore::checkpoints() const {
   return names;
 }
 
-void MemoryStore::remove_checkpoint(const std::string& name) { checkpoints_.erase(name); }
+void MemoryStore::remove_checkpoint(const std::string& name) {
+  checkpoints_.erase(name);
+}
 
 Result<void> MemoryStore::restore_checkpoint(const Checkpoint& checkpoint) {
   const auto found = checkpoints_.find(checkpoint.name);
   for (const auto& file : checkpoint.files) {
     const bool present = found != checkpoints_.end() && file.name == kFileName;
     if (!present || file.size_bytes != size_of(found->second)) {
-      return fail(ErrorCode::Corrupt, "store: checkpoint " + checkpoint.name + ": file " + file.name +
+      return fail(ErrorCode::Corrupt, "store: checkpoint " + checkpoint.name + ": file " +
+                                          file.name +
                                           (present ? " has the wrong size" : " is missing"));
     }
   }
@@ -250,6 +269,8 @@ Result<Checkpoint> MemoryStore::add_checkpoint(const std::string& name, std::str
   return checkpoint;
 }
 
-std::uint64_t MemoryStore::memory_bytes() const { return size_of(rows_); }
+std::uint64_t MemoryStore::memory_bytes() const {
+  return size_of(rows_);
+}
 
 }  // namespace dkron::store

@@ -1,8 +1,8 @@
 // MemoryStore: a Store in memory, for tests and the simulator; no part of the program links it.
 //
-// Behaves as the store on disk does (store_test.cpp holds both to the same tests), and is deterministic
-// and single-threaded. What a kill leaves of it is chosen by the test: crash() goes back to what was
-// durable, a prefix of the commits. Snapshots and checkpoints are whole copies.
+// Behaves as the store on disk does (store_test.cpp holds both to the same tests), and is
+// deterministic and single-threaded. What a kill leaves of it is chosen by the test: crash() goes
+// back to what was durable, a prefix of the commits. Snapshots and checkpoints are whole copies.
 #pragma once
 
 #include <map>
@@ -35,7 +35,8 @@ class MemoryStore final : public Store {
 
   // The committed rows: what a test compares.
   const Rows& rows() const { return rows_; }
-  // Loses the batch and every commit since the last flush(), make_checkpoint() or restore_checkpoint().
+  // Loses the batch and every commit since the last flush(), make_checkpoint() or
+  // restore_checkpoint().
   void crash();
   // A checkpoint is one file of this name; moves one between stores, as raft sends a snapshot.
   static constexpr const char* kFileName = "rows";

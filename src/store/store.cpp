@@ -23,6 +23,8 @@ constexpr std::size_t kWriteBufferBytes = 8 * 1024 * 1024;
 constexpr int kWriteBuffers = 2;
 constexpr std::size_t kBlockCacheBytes = 64 * 1024 * 1024;
 constexpr Duration kSpaceRecheck = milliseconds(200);
+// Readers are done within milliseconds, snapshots within seconds.
+constexpr Duration kCloseDeadline = seconds(30);
 
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
@@ -53,30 +55,127 @@ struct Bounded {
   rocksdb::ReadOptions options;
 };
 
-class DatabaseReader final : public Reader {
+// The open database and the calls and snapshots that use it. A checkpoint takes its place only when
+// nobody does; whoever asks meanwhile is refused. Thread-safe.
+class Slot {
  public:
-  DatabaseReader(rocksdb::DB* db, const rocksdb::Snapshot* snapshot) : db_(db), snapshot_(snapshot) {}
-  ~DatabaseReader() override {
-    if (snapshot_ != nullptr) db_->ReleaseSnapshot(snapshot_);
+  class Pin {
+   public:
+    explicit Pin(Slot* slot) : slot_(slot) {}
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    ~Pin() {
+      if (slot_ != nullptr) slot_->unpin();
+    }
+    rocksdb::DB* get() const { return slot_ == nullptr ? nullptr : slot_->db_.get(); }
+
+   private:
+    Slot* slot_;
+  };
+
+  // Empty while the database is being replaced.
+  Pin pin() {
+    std::lock_guard lock(mutex_);
+    if (is_closing_ || db_ == nullptr) return Pin(nullptr);
+    ++pins_;
+    return Pin(this);
   }
 
+  void fill(rocksdb::DB* db) {
+    std::lock_guard lock(mutex_);
+    db_.reset(db);
+    is_closing_ = false;
+  }
+
+  // False when somebody still reads at the deadline; then all stays as it was.
+  bool close(Duration deadline) {
+    std::unique_lock lock(mutex_);
+    is_closing_ = true;
+    if (!unpinned_.wait_for(lock, deadline, [this] { return pins_ == 0; })) {
+      is_closing_ = false;
+      return false;
+    }
+    db_.reset();
+    return true;
+  }
+
+  // For the raft thread, which alone closes.
+  rocksdb::DB* db() const { return db_.get(); }
+
+ private:
+  void unpin() {
+    std::lock_guard lock(mutex_);
+    if (--pins_ == 0) unpinned_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable unpinned_;
+  std::unique_ptr<rocksdb::DB> db_;
+  int pins_ = 0;
+  bool is_closing_ = false;
+};
+
+tl::unexpected<Error> being_replaced() {
+  return fail(ErrorCode::Unavailable, "store: the database is being replaced by a snapshot");
+}
+
+Result<std::optional<std::string>> get_row(rocksdb::DB* db, const rocksdb::Snapshot* snapshot,
+                                           std::string_view key) {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
+  std::string value;
+  const auto status = db->Get(options, slice(key), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  if (!status.ok()) return failure(status);
+  return std::optional(std::move(value));
+}
+
+Result<void> scan_rows(rocksdb::DB* db, const rocksdb::Snapshot* snapshot, std::string_view from,
+                       std::string_view to, const Reader::Visitor& visit) {
+  const Bounded bounded(to, snapshot);
+  const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(bounded.options));
+  return visit_range(*it, from, to, visit);
+}
+
+// What is committed, at any time; outlives every database that it reads.
+class LiveReader final : public Reader {
+ public:
+  explicit LiveReader(Slot* slot) : slot_(slot) {}
+
   Result<std::optional<std::string>> get(std::string_view key) const override {
-    rocksdb::ReadOptions options;
-    options.snapshot = snapshot_;
-    std::string value;
-    const auto status = db_->Get(options, slice(key), &value);
-    if (status.IsNotFound()) return std::nullopt;
-    if (!status.ok()) return failure(status);
-    return std::optional(std::move(value));
+    const auto pin = slot_->pin();
+    return pin.get() == nullptr ? being_replaced() : get_row(pin.get(), nullptr, key);
   }
   Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
-    const Bounded bounded(to, snapshot_);
-    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(bounded.options));
-    return visit_range(*it, from, to, visit);
+    const auto pin = slot_->pin();
+    return pin.get() == nullptr ? being_replaced() : scan_rows(pin.get(), nullptr, from, to, visit);
   }
 
  private:
-  rocksdb::DB* db_;
+  Slot* slot_;
+};
+
+// Keeps the database from being replaced as long as it lives.
+class SnapshotReader final : public Reader {
+ public:
+  explicit SnapshotReader(std::shared_ptr<Slot> slot)
+      : slot_(std::move(slot)),
+        pin_(slot_->pin()),
+        snapshot_(pin_.get() == nullptr ? nullptr : pin_.get()->GetSnapshot()) {}
+  ~SnapshotReader() override {
+    if (snapshot_ != nullptr) pin_.get()->ReleaseSnapshot(snapshot_);
+  }
+
+  Result<std::optional<std::string>> get(std::string_view key) const override {
+    return snapshot_ == nullptr ? being_replaced() : get_row(pin_.get(), snapshot_, key);
+  }
+  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
+    return snapshot_ == nullptr ? being_replaced() : scan_rows(pin_.get(), snapshot_, from, to, visit);
+  }
+
+ private:
+  std::shared_ptr<Slot> slot_;
+  Slot::Pin pin_;
   const rocksdb::Snapshot* snapshot_;
 };
 
@@ -148,22 +247,20 @@ rocksdb::Options database_options() {
 
 class RocksStore final : public Store {
  public:
-  explicit RocksStore(Path directory) : directory_(std::move(directory)) {}
+  explicit RocksStore(Path directory)
+      : directory_(std::move(directory)), slot_(std::make_shared<Slot>()), reader_(slot_.get()) {}
 
   Result<void> open_database() {
     rocksdb::DB* db = nullptr;
     const auto status = rocksdb::DB::Open(database_options(), database_path().string(), &db);
     if (!status.ok()) return failure(status);
-    db_.reset(db);
-    reader_ = std::make_unique<DatabaseReader>(db_.get(), nullptr);
-    batch_ = std::make_unique<DatabaseBatch>(db_.get());
+    slot_->fill(db);
+    batch_ = std::make_unique<DatabaseBatch>(db);
     return {};
   }
 
-  const Reader& reader() const override { return *reader_; }
-  std::unique_ptr<Reader> snapshot() const override {
-    return std::make_unique<DatabaseReader>(db_.get(), db_->GetSnapshot());
-  }
+  const Reader& reader() const override { return reader_; }
+  std::unique_ptr<Reader> snapshot() const override { return std::make_unique<SnapshotReader>(slot_); }
   Batch& batch() override { return *batch_; }
 
   Result<void> commit() override {
@@ -184,7 +281,7 @@ class RocksStore final : public Store {
   void discard() override { batch_->clear(); }
 
   Result<void> flush() override {
-    const auto status = db_->Flush(rocksdb::FlushOptions());
+    const auto status = slot_->db()->Flush(rocksdb::FlushOptions());
     if (!status.ok()) return failure(status);
     return {};
   }
@@ -194,7 +291,7 @@ class RocksStore final : public Store {
     remove_checkpoint(name);
     if (auto made = make_directories(checkpoints_path()); !made) return fail(made.error());
     rocksdb::Checkpoint* raw = nullptr;
-    auto status = rocksdb::Checkpoint::Create(db_.get(), &raw);
+    auto status = rocksdb::Checkpoint::Create(slot_->db(), &raw);
     if (!status.ok()) return failure(status);
     const std::unique_ptr<rocksdb::Checkpoint> maker(raw);
     status = maker->CreateCheckpoint((checkpoints_path() / name).string());
@@ -235,29 +332,21 @@ class RocksStore final : public Store {
                                             (error ? " is missing" : " has the wrong size"));
       }
     }
-    // The copy is complete and synced before it takes the name of the database.
-    const Path staged = directory_ / "db.restoring";
-    std::error_code error;
-    std::filesystem::remove_all(staged, error);
-    if (auto made = make_directories(staged); !made) return made;
-    for (const auto& file : checkpoint.files) {
-      if (auto linked = link_or_copy(source / file.name, staged / file.name); !linked) return linked;
+    if (checkpoint.files.empty()) {
+      return fail(ErrorCode::Corrupt, "store: checkpoint " + checkpoint.name + " has no files");
     }
-    if (auto synced = fsync_directory(staged); !synced) return synced;
-    close_database();
-    std::filesystem::remove_all(database_path(), error);
-    std::filesystem::rename(staged, database_path(), error);
-    if (error) return fail(ErrorCode::Io, "store: " + error.message());
-    if (auto synced = fsync_directory(directory_); !synced) return synced;
-    return open_database();
+    if (auto staged = stage(checkpoint, source); !staged) return staged;
+    return replace_database();
   }
 
   std::uint64_t memory_bytes() const override {
+    const auto pin = slot_->pin();
+    if (pin.get() == nullptr) return 0;
     std::uint64_t total = 0;
     for (const char* property : {"rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem",
                                  "rocksdb.block-cache-usage"}) {
       std::uint64_t value = 0;
-      if (db_->GetIntProperty(property, &value)) total += value;
+      if (pin.get()->GetIntProperty(property, &value)) total += value;
     }
     return total;
   }
@@ -266,7 +355,7 @@ class RocksStore final : public Store {
   rocksdb::Status write_batch() {
     rocksdb::WriteOptions options;
     options.disableWAL = true;
-    return db_->Write(options, batch_->raw());
+    return slot_->db()->Write(options, batch_->raw());
   }
 
   // RocksDB refuses writes once it could not write a table. Resume() tries that again; the tables in
@@ -277,7 +366,7 @@ class RocksStore final : public Store {
     is_out_of_space_ = true;
     std::unique_lock lock(mutex_);
     while (status.IsNoSpace() && !wake_.wait_for(lock, kSpaceRecheck, [this] { return is_stopping_; })) {
-      if (const auto resumed = db_->Resume(); !resumed.ok()) continue;
+      if (const auto resumed = slot_->db()->Resume(); !resumed.ok()) continue;
       status = write_batch();
     }
     if (status.ok()) log::info("store: there is space on the disk again");
@@ -288,10 +377,50 @@ class RocksStore final : public Store {
   Path database_path() const { return directory_ / "db"; }
   Path checkpoints_path() const { return directory_ / "checkpoints"; }
 
-  void close_database() {
+  Path staged_path() const { return directory_ / "db.restoring"; }
+  Path replaced_path() const { return directory_ / "db.replaced"; }
+
+  // Makes a complete, synced and readable copy of the checkpoint beside the database.
+  Result<void> stage(const Checkpoint& checkpoint, const Path& source) {
+    std::error_code ignored;
+    std::filesystem::remove_all(staged_path(), ignored);
+    if (auto made = make_directories(staged_path()); !made) return made;
+    for (const auto& file : checkpoint.files) {
+      if (auto linked = link_or_copy(source / file.name, staged_path() / file.name); !linked) return linked;
+    }
+    if (auto synced = fsync_directory(staged_path()); !synced) return synced;
+    auto options = database_options();
+    options.create_if_missing = false;
+    rocksdb::DB* raw = nullptr;
+    const auto status = rocksdb::DB::OpenForReadOnly(options, staged_path().string(), &raw);
+    const std::unique_ptr<rocksdb::DB> readable(raw);
+    if (!status.ok()) {
+      return fail(ErrorCode::Corrupt, "store: checkpoint " + checkpoint.name + ": " + status.ToString());
+    }
+    return {};
+  }
+
+  // The old database goes when the new one has its name; until then it can come back. A process that
+  // dies in between starts with an empty database and restores the same snapshot again.
+  Result<void> replace_database() {
+    std::error_code error;
+    std::filesystem::remove_all(replaced_path(), error);
+    batch_->clear();
+    if (!slot_->close(kCloseDeadline)) {
+      return fail(ErrorCode::Unavailable, "store: a reader does not let go of the database");
+    }
     batch_.reset();
-    reader_.reset();
-    db_.reset();
+    std::filesystem::rename(database_path(), replaced_path(), error);
+    if (!error) {
+      std::filesystem::rename(staged_path(), database_path(), error);
+      std::error_code ignored;
+      if (error) std::filesystem::rename(replaced_path(), database_path(), ignored);
+    }
+    if (auto opened = open_database(); !opened) return opened;
+    if (error) return fail(ErrorCode::Io, "store: " + error.message());
+    if (auto synced = fsync_directory(directory_); !synced) return synced;
+    std::filesystem::remove_all(replaced_path(), error);
+    return {};
   }
 
   // Table files are immutable and shared; the small files that RocksDB appends to are copied.
@@ -311,8 +440,8 @@ class RocksStore final : public Store {
   }
 
   Path directory_;
-  std::unique_ptr<rocksdb::DB> db_;
-  std::unique_ptr<DatabaseReader> reader_;
+  std::shared_ptr<Slot> slot_;
+  LiveReader reader_;
   std::unique_ptr<DatabaseBatch> batch_;
   std::atomic<bool> is_out_of_space_{false};
   std::mutex mutex_;

@@ -80,6 +80,8 @@ class Store {
   virtual std::vector<std::string> checkpoints() const = 0;
   virtual void remove_checkpoint(const std::string& name) = 0;
   // Verifies the files and sizes of `checkpoint` and puts a copy (hard links) in place of the database.
+  // Waits for those who read, snapshots included; who asks meanwhile gets Unavailable. When it is refused,
+  // the database stays as it was.
   virtual Result<void> restore_checkpoint(const Checkpoint& checkpoint) = 0;
 
   virtual std::uint64_t memory_bytes() const = 0;
