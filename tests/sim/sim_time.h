@@ -1,8 +1,8 @@
 // SimTime: the virtual time of a simulation and what is to happen in it.
 //
-// Tasks run in the order of their time, those of one moment in the order in which they were put down, so
-// one seed gives one history. SimLoop, SimWorkers and SimClock are what the program's code sees of it. A
-// loop that was killed drops its tasks, as a process that dies does. One thread.
+// Tasks run in the order of their time, those of one moment in the order in which they were put
+// down, so one seed gives one history. SimLoop, SimWorkers and SimClock are what the program's code
+// sees of it. A loop that was killed drops its tasks, as a process that dies does. One thread.
 #pragma once
 
 #include <compare>
@@ -46,7 +46,8 @@ class SimTime {
 // The thread of one process. Its timers may outlive it, they only do nothing then.
 class SimLoop final : public TaskLoop {
  public:
-  explicit SimLoop(SimTime& time) : life_(std::make_shared<Life>(Life{time, true, Duration(0), {}})) {}
+  explicit SimLoop(SimTime& time)
+      : life_(std::make_shared<Life>(Life{time, true, Duration(0), {}})) {}
   ~SimLoop() override { kill(); }
 
   void post(Task task) override { run_after(life_, Duration(0), std::move(task)); }
@@ -77,7 +78,7 @@ class SimLoop final : public TaskLoop {
 struct Faults {
   std::uint64_t unavailable_permille = 0;  // Of proposals: refused, nothing happens.
   std::uint64_t overloaded_permille = 0;
-  std::uint64_t busy_permille = 0;         // Of worker tasks: refused.
+  std::uint64_t busy_permille = 0;            // Of worker tasks: refused.
   Duration commit_latency = milliseconds(3);  // Up to ten times that.
 };
 
