@@ -96,7 +96,7 @@ void SimLoop::go_on(const std::shared_ptr<Life>& life) {
 
 Post SimLoop::poster() {
   return [life = life_](Task task) {
-    if (life->alive) run_after(life, Duration(0), std::move(task));
+    if (life->alive) run_after(life, life->post_delay, std::move(task));
   };
 }
 
@@ -110,11 +110,21 @@ void SimLoop::run_elsewhere(Duration delay, Task task) {
   });
 }
 
+void SimLoop::run_work(Duration delay, Duration pause, Task task) {
+  run_elsewhere(delay, [life = life_, pause, task = std::move(task)] {
+    life->post_delay = pause;
+    task();
+    life->post_delay = Duration(0);
+  });
+}
+
 // ---- The rest
 
 bool SimWorkers::try_post(Task task) {
   if (happens(random_, faults_.busy_permille)) return false;
-  loop_.run_elsewhere(any_duration(random_, microseconds(20), milliseconds(2)), std::move(task));
+  const auto any = [this] { return any_duration(random_, microseconds(20), faults_.work_latency); };
+  const Duration delay = any();
+  loop_.run_work(delay, any(), std::move(task));
   return true;
 }
 

@@ -238,8 +238,10 @@ void Simulation::make_trouble() {
     faults_.overloaded_permille = random_.below(3) == 0 ? random_.below(500) : 0;
     faults_.commit_latency = random_.below(5) == 0 ? milliseconds(200) : milliseconds(3);
   }
-  if (scenario_.busy_workers)
+  if (scenario_.busy_workers) {
     faults_.busy_permille = random_.below(3) == 0 ? random_.below(900) : 0;
+    faults_.work_latency = random_.below(2) == 0 ? seconds(1) : milliseconds(2);
+  }
   if (scenario_.stalls && random_.below(6) == 0 && seats_[seat]->server != nullptr) {
     seats_[seat]->server->loop().stall(any_duration(random_, milliseconds(10), seconds(20)));
   }
