@@ -18,19 +18,26 @@ using testing_support::request_of;
 class FakeControl final : public state::Control {
  public:
   using OnDone = state::OnDone;
+  using OnJob = state::OnJob;
   explicit FakeControl(state::testing_support::Bench* bench) : bench_(bench) {}
-  void set_job(model::Job job, state::SetJobOptions, OnDone done) override {
+  void set_job(model::Job job, state::SetJobOptions, OnJob done) override {
     if (refusal) return done(fail(*refusal));
     store::SetJobCommand command;
     *command.mutable_definition() = model::to_definition(job);
-    finish(bench_->apply(state::Kind::SetJob, command), done);
+    finish(bench_->apply(state::Kind::SetJob, command), [job, done](const Result<void>& applied) {
+      if (applied) {
+        done(job);
+      } else {
+        done(fail(applied.error()));
+      }
+    });
   }
   void delete_job(std::string name, OnDone done) override {
     store::DeleteJobCommand command;
     command.set_name(name);
     finish(bench_->apply(state::Kind::DeleteJob, command), done);
   }
-  void toggle_job(std::string, state::ToggleWish, OnDone done) override { done({}); }
+  void toggle_job(std::string, state::ToggleWish, OnJob done) override { done(model::Job{}); }
   void delete_executions(std::string, OnDone done) override { done({}); }
   void set_paused(bool, OnDone done) override { done({}); }
   void run_job(std::string, state::RunOptions, OnRun done) override {

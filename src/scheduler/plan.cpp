@@ -110,7 +110,8 @@ std::vector<Step> plan(const PlanInput& in) {
     return steps;
   }
   if (oldest < newest) {
-    steps.push_back(missed_range(in.schedule, oldest, newest_due(in.schedule, oldest, newest - nanoseconds(1)), reason));
+    const Instant last = newest_due(in.schedule, oldest, newest - nanoseconds(1));
+    steps.push_back(missed_range(in.schedule, oldest, last, reason));
   }
   steps.push_back(launch(in.schedule, newest, in.now));
   return steps;

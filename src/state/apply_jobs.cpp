@@ -120,7 +120,8 @@ Result<raft::Outcome> Applier::set_job(const store::SetJobCommand& command) {
   if (activations_moved) {
     if (*stored) {
       const Instant now = get_time(command.now());
-      if (auto left = leave_schedule(command.overdue(), now, (*stored)->definition, &state); !left) return fail(left.error());
+      auto left = leave_schedule(command.overdue(), now, (*stored)->definition, &state);
+      if (!left) return fail(left.error());
     }
     definition.set_schedule_revision(index_);
     set_next_row(&state, command.next(), command.has_next());

@@ -10,7 +10,7 @@ void Client::act(state::Control& control) {
     set_job(control, random_.below(jobs_));
   } else if (kind < 58) {
     const auto wish = static_cast<state::ToggleWish>(random_.below(3));
-    control.toggle_job(any_name(), wish, [](const Result<void>&) {});
+    control.toggle_job(any_name(), wish, [](const Result<model::Job>&) {});
   } else if (kind < 65) {
     control.delete_job(any_name(), [](const Result<void>&) {});
   } else if (kind < 68) {
@@ -29,10 +29,11 @@ void Client::set_job(state::Control& control, std::size_t number) {
   model::Job job = any_job(number);
   const std::size_t i = writes_.size();
   writes_.push_back({job.displayname, Told::Nothing});
-  control.set_job(std::move(job), {}, [this, i](const Result<void>& answer) { writes_[i].told = told_by(answer); });
+  control.set_job(std::move(job), {},
+                  [this, i](const Result<model::Job>& answer) { writes_[i].told = told_by(answer); });
 }
 
-Client::Told Client::told_by(const Result<void>& answer) {
+Client::Told Client::told_by(const Result<model::Job>& answer) {
   if (answer) return Told::Done;
   return answer.error().code == ErrorCode::OutcomeUnknown ? Told::Unknown : Told::Refused;
 }
@@ -49,10 +50,13 @@ model::Job Client::any_job(std::size_t number) {
   job.disabled = random_.below(15) == 0;
   if (number > 0 && random_.below(5) == 0) job.parent_job = name_of(random_.below(number));
   if (random_.below(8) == 0) job.timezone = "Europe/Berlin";
-  if (random_.below(10) == 0) job.keep_executions = 1 + static_cast<std::uint32_t>(random_.below(20));
+  if (random_.below(10) == 0)
+    job.keep_executions = 1 + static_cast<std::uint32_t>(random_.below(20));
   const Instant now = clock_.wall();
-  if (random_.below(8) == 0) job.starts_at = now + any_duration(random_, seconds(0), minutes(2)) - minutes(1);
-  if (random_.below(8) == 0) job.expires_at = now + minutes(1) + any_duration(random_, seconds(0), minutes(5));
+  if (random_.below(8) == 0)
+    job.starts_at = now + any_duration(random_, seconds(0), minutes(2)) - minutes(1);
+  if (random_.below(8) == 0)
+    job.expires_at = now + minutes(1) + any_duration(random_, seconds(0), minutes(5));
   const std::uint64_t on = random_.below(10);
   if (on < 2) job.tags = model::StringMap{{"on", on == 0 ? "all" : "none"}};
   if (random_.below(3) != 0) {
@@ -63,13 +67,18 @@ model::Job Client::any_job(std::size_t number) {
 }
 
 std::string Client::any_schedule() {
-  static const char* const kFields[] = {"* * * * * *", "*/2 * * * * *", "*/5 * * * * *", "7,8,9 * * * * *", "0 * * * * *",
-                                        "30 */2 * * * *", "0 0 3 * * *", "@hourly"};
+  static const char* const kFields[] = {"* * * * * *",     "*/2 * * * * *", "*/5 * * * * *",
+                                        "7,8,9 * * * * *", "0 * * * * *",   "30 */2 * * * *",
+                                        "0 0 3 * * *",     "@hourly"};
   switch (random_.below(12)) {
     case 0: return "@manually";
-    case 1: return "@at " + format_rfc3339((clock_.wall() + any_duration(random_, seconds(1), minutes(2))).floor_seconds());
+    case 1:
+      return "@at " +
+             format_rfc3339(
+                 (clock_.wall() + any_duration(random_, seconds(1), minutes(2))).floor_seconds());
     case 2: {
-      const Instant at = clock_.wall() + any_duration(random_, seconds(0), minutes(2)) - seconds(20);
+      const Instant at =
+          clock_.wall() + any_duration(random_, seconds(0), minutes(2)) - seconds(20);
       return "@after " + format_rfc3339(at.floor_seconds()) + " <PT1M>";
     }
     case 3:
@@ -82,11 +91,14 @@ std::string Client::any_schedule() {
 void Client::check_answers(const Witness& witness) const {
   for (const Write& write : writes_) {
     const bool is_there = witness.has_written(write.mark);
-    if (write.told == Told::Done && !is_there) fail_simulation(write.mark + " was confirmed and is not in the log");
-    if (write.told == Told::Refused && is_there) fail_simulation(write.mark + " was refused and yet took effect");
+    if (write.told == Told::Done && !is_there)
+      fail_simulation(write.mark + " was confirmed and is not in the log");
+    if (write.told == Told::Refused && is_there)
+      fail_simulation(write.mark + " was refused and yet took effect");
   }
   for (const Run& run : runs_) {
-    if (!witness.has_opened(run.group)) fail_simulation("a manual run was confirmed and never opened");
+    if (!witness.has_opened(run.group))
+      fail_simulation("a manual run was confirmed and never opened");
   }
 }
 

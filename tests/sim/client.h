@@ -1,7 +1,7 @@
 // Client: users of the simulated cluster: creates, edits, toggles, deletes and runs jobs at random.
 //
-// Remembers what it was told of each write, so that at the end a write that was answered is in the log,
-// and one that was refused is not.
+// Remembers what it was told of each write, so that at the end a write that was answered is in the
+// log, and one that was refused is not.
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@ namespace dkron::sim {
 
 class Client {
  public:
-  Client(Random& random, const Clock& clock, std::size_t jobs) : random_(random), clock_(clock), jobs_(jobs) {}
+  Client(Random& random, const Clock& clock, std::size_t jobs)
+      : random_(random), clock_(clock), jobs_(jobs) {}
 
   // One random request to that server.
   void act(state::Control& control);
@@ -36,7 +37,7 @@ class Client {
   static std::string name_of(std::size_t number) { return "job" + std::to_string(number); }
   model::Job any_job(std::size_t number);
   std::string any_schedule();
-  static Told told_by(const Result<void>& answer);
+  static Told told_by(const Result<model::Job>& answer);
 
   Random& random_;
   const Clock& clock_;

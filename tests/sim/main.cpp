@@ -4,6 +4,7 @@
 //   --seed=S      that one only (or SEED=S in the environment)
 //   --seconds=T   random seeds for so long
 //   --minutes=M   virtual minutes of trouble in each (default 10)
+//   --job=NAME    every command that touches that job, on stderr
 //   --verbose     the program's own log lines on stderr
 #include <chrono>
 #include <cstdio>
@@ -23,6 +24,7 @@ struct Wish {
   std::uint64_t seed = 0;
   std::uint64_t seconds = 0;
   std::uint64_t minutes = 10;
+  std::string job;
   bool verbose = false;
 };
 
@@ -39,9 +41,16 @@ bool read_wish(int argc, char** argv, Wish* wish) {
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--verbose") == 0) {
       wish->verbose = true;
-    } else if (!read_number(argv[i], "--seeds", &wish->seeds) && !read_number(argv[i], "--seed", &wish->seed) &&
-               !read_number(argv[i], "--seconds", &wish->seconds) && !read_number(argv[i], "--minutes", &wish->minutes)) {
-      std::fprintf(stderr, "usage: dkron_sim [--seeds=N | --seed=S | --seconds=T] [--minutes=M] [--verbose]\n");
+    } else if (std::strncmp(argv[i], "--job=", 6) == 0) {
+      wish->job = argv[i] + 6;
+    } else if (!read_number(argv[i], "--seeds", &wish->seeds) &&
+               !read_number(argv[i], "--seed", &wish->seed) &&
+               !read_number(argv[i], "--seconds", &wish->seconds) &&
+               !read_number(argv[i], "--minutes", &wish->minutes)) {
+      std::fprintf(
+          stderr,
+          "usage: dkron_sim [--seeds=N | --seed=S | --seconds=T] [--minutes=M] [--job=NAME] "
+          "[--verbose]\n");
       return false;
     }
   }
@@ -54,10 +63,11 @@ std::uint64_t any_seed() {
 }
 
 void run(std::uint64_t seed, const Wish& wish, Summary* total) {
-  name_simulation(seed);
+  name_simulation(seed, wish.minutes);
   std::printf("seed %llu ", static_cast<unsigned long long>(seed));
   std::fflush(stdout);
   Simulation simulation(seed, minutes(static_cast<std::int64_t>(wish.minutes)));
+  simulation.trace(wish.job);
   const Summary s = simulation.run();
   std::printf("%s: %s\n", format_duration(s.simulated).c_str(), describe(s).c_str());
   *total += s;

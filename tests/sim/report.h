@@ -7,7 +7,7 @@
 namespace dkron::sim {
 
 // Said in front of every failure; set before a simulation begins.
-void name_simulation(std::uint64_t seed);
+void name_simulation(std::uint64_t seed, std::uint64_t minutes);
 // Prints what is wrong, and how to see it again; ends the program with status 1.
 [[noreturn]] void fail_simulation(const std::string& what);
 

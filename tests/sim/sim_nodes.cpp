@@ -7,8 +7,9 @@
 
 namespace dkron::sim {
 
-Fleet::Fleet(SimTime& time, Random& random, const Clock& clock, std::size_t nodes)
-    : time_(time), random_(random), clock_(clock), nodes_(nodes) {
+Fleet::Fleet(SimTime& time, Random& random, const Clock& clock, std::size_t nodes,
+             std::size_t limit)
+    : time_(time), random_(random), clock_(clock), nodes_(nodes), limit_(limit) {
   for (std::size_t i = 0; i < nodes; ++i) {
     nodes_[i].name = std::string("node") + static_cast<char>('1' + i);
     nodes_[i].pace = microseconds(200);
@@ -27,14 +28,24 @@ bool Fleet::order(const Order& order) {
     Node& node = nodes_[i];
     if (node.name != order.node) continue;
     if (!node.up) return false;
-    if (node.runs.try_emplace(order.key, Run{order, Phase::Waiting, {}, {}, false, false, 0}).second) {
+    if (node.runs.try_emplace(order.key, Run{order, Phase::Waiting, {}, {}, false, false, 0})
+            .second) {
       node.queue.push_back(order.key);
       ++waiting_;
+      count_waiting(order);
       start_next(i);
     }
     return true;
   }
   fail_simulation("an attempt was handed to " + order.node + ", which is no node");
+}
+
+void Fleet::count_waiting(const Order& order) {
+  most_waiting_ = std::max(most_waiting_, waiting_);
+  if (!order.is_first_of_scheduled()) return;
+  if (++scheduled_waiting_ > limit_) {
+    fail_simulation(std::to_string(scheduled_waiting_) + " scheduled runs wait for a process");
+  }
 }
 
 void Fleet::start_next(std::size_t i) {
@@ -53,6 +64,7 @@ void Fleet::start_next(std::size_t i) {
 void Fleet::launch(std::size_t i, Run& run) {
   if (run.phase != Phase::Waiting) fail_simulation("a node started a run twice");
   --waiting_;
+  if (run.order.is_first_of_scheduled()) --scheduled_waiting_;
   ++active_;
   ++started_;
   run.phase = Phase::Running;
@@ -126,7 +138,9 @@ void Fleet::deliver(std::size_t i) {
   Headquarters* headquarters = find_headquarters();
   if (headquarters == nullptr || !nodes_[i].up) return;
   Node& node = nodes_[i];
-  const auto done = [&](const RunKey& key) { return node.runs.at(key).phase == Phase::Acknowledged; };
+  const auto done = [&](const RunKey& key) {
+    return node.runs.at(key).phase == Phase::Acknowledged;
+  };
   node.open.erase(std::remove_if(node.open.begin(), node.open.end(), done), node.open.end());
   for (const RunKey& key : node.open) deliver(i, node.runs.at(key), *headquarters);
 }
@@ -173,7 +187,10 @@ std::vector<std::string> SimNodes::select(const std::optional<model::StringMap>&
 void SimNodes::dispatch(const state::AttemptOpened& attempt) {
   on_dispatch_(attempt);
   ++under_way_;
-  send(Order{{attempt.job->uid, attempt.group, attempt.attempt}, attempt.node, attempt.job->name, attempt.scheduled_at});
+  send(Order{{attempt.job->uid, attempt.group, attempt.attempt},
+             attempt.node,
+             attempt.job->name,
+             attempt.scheduled_at});
 }
 
 void SimNodes::send(const Order& order) {
@@ -187,6 +204,8 @@ void SimNodes::send(const Order& order) {
 }
 
 // The launcher's limit is large; a small fleet pretends that most of it is taken.
-std::size_t SimNodes::waiting() const { return runner::Launcher::kWaitingLimit - spare_ + really_waiting(); }
+std::size_t SimNodes::waiting() const {
+  return runner::Launcher::kWaitingLimit - spare_ + really_waiting();
+}
 
 }  // namespace dkron::sim

@@ -1,9 +1,10 @@
-// Fleet: the nodes that execute runs, with the contract of node/node_runs.h; SimNodes: a server's view.
+// Fleet: the nodes that execute runs, with the contract of node/node_runs.h; SimNodes: a server's
+// view.
 //
-// A node starts each run (job, group, attempt) at most once, however often it is ordered, and keeps its
-// result until that is committed; it tries to deliver it to whoever leads. Orders and results survive a
-// crash of the node (its journal), processes do not: those runs end as lost. Servers come and go without
-// the nodes noticing.
+// A node starts each run (job, group, attempt) at most once, however often it is ordered, and keeps
+// its result until that is committed; it tries to deliver it to whoever leads. Orders and results
+// survive a crash of the node (its journal), processes do not: those runs end as lost. Servers come
+// and go without the nodes noticing.
 #pragma once
 
 #include <functional>
@@ -30,6 +31,8 @@ struct Order {
   std::string node;
   std::string job_name;
   Instant scheduled_at;
+  // What the launcher started, and so must hold back when too much waits.
+  bool is_first_of_scheduled() const { return !scheduled_at.is_zero() && key.attempt == 1; }
 };
 
 // Where a node reports to: the server that holds office, or nobody.
@@ -38,7 +41,8 @@ class Headquarters {
   virtual ~Headquarters() = default;
   virtual std::uint64_t life() const = 0;  // Tells the lives of servers apart.
   // Proposes the result; the callback says whether it needs no further delivery.
-  virtual void report(std::uint64_t uid, model::Execution execution, std::function<void(bool)> done) = 0;
+  virtual void report(std::uint64_t uid, model::Execution execution,
+                      std::function<void(bool)> done) = 0;
   virtual void report_start(std::uint64_t uid, const model::Execution& execution) = 0;
 };
 
@@ -46,7 +50,8 @@ class Fleet {
  public:
   static constexpr Duration kAgain = milliseconds(500);
 
-  Fleet(SimTime& time, Random& random, const Clock& clock, std::size_t nodes);
+  // `limit`: of scheduled runs that wait at the same time.
+  Fleet(SimTime& time, Random& random, const Clock& clock, std::size_t nodes, std::size_t limit);
 
   std::function<Headquarters*()> find_headquarters;
 
@@ -66,6 +71,7 @@ class Fleet {
   std::size_t size() const { return nodes_.size(); }
   std::uint64_t started() const { return started_; }
   std::uint64_t lost() const { return lost_; }
+  std::size_t most_waiting() const { return most_waiting_; }
   // Nothing waits, runs, or has a result to deliver.
   bool is_idle() const { return waiting_ == 0 && active_ == 0; }
 
@@ -89,8 +95,9 @@ class Fleet {
     std::map<RunKey, Run> runs;
     std::vector<RunKey> queue;  // Waiting, in order; from `queue_at`.
     std::size_t queue_at = 0;
-    std::vector<RunKey> open;   // Finished, not acknowledged.
+    std::vector<RunKey> open;  // Finished, not acknowledged.
   };
+  void count_waiting(const Order& order);
   void start_next(std::size_t node);
   void launch(std::size_t node, Run& run);
   void finish(std::size_t node, const RunKey& key, bool success, bool lost);
@@ -104,7 +111,10 @@ class Fleet {
   Random& random_;
   const Clock& clock_;
   std::vector<Node> nodes_;
+  const std::size_t limit_;
   std::size_t waiting_ = 0;
+  std::size_t scheduled_waiting_ = 0;
+  std::size_t most_waiting_ = 0;
   std::size_t active_ = 0;
   std::uint64_t started_ = 0;
   std::uint64_t lost_ = 0;
@@ -116,7 +126,11 @@ class SimNodes final : public runner::Nodes {
   using OnDispatch = std::function<void(const state::AttemptOpened&)>;
   // `spare`: how many runs may wait before the launcher holds instants back.
   SimNodes(SimLoop& loop, Random& random, Fleet& fleet, std::size_t spare, OnDispatch on_dispatch)
-      : loop_(loop), random_(random), fleet_(fleet), spare_(spare), on_dispatch_(std::move(on_dispatch)) {}
+      : loop_(loop),
+        random_(random),
+        fleet_(fleet),
+        spare_(spare),
+        on_dispatch_(std::move(on_dispatch)) {}
 
   // The tag `on` says where a job runs: `all`, `none`; without it on one node.
   std::vector<std::string> select(const std::optional<model::StringMap>& tags) override;

@@ -8,14 +8,16 @@ namespace dkron::sim {
 
 std::vector<raft::CommandView> views_of(const Entry& entry) {
   std::vector<raft::CommandView> views;
-  for (const raft::Command& c : entry.commands) views.push_back({c.kind, c.version, c.request_id, c.payload});
+  for (const raft::Command& c : entry.commands)
+    views.push_back({c.kind, c.version, c.request_id, c.payload});
   return views;
 }
 
 bool same_outcomes(const std::vector<raft::Outcome>& a, const std::vector<raft::Outcome>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const raft::Outcome& x, const raft::Outcome& y) {
-    return x.code == y.code && x.message == y.message && x.payload == y.payload;
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const raft::Outcome& x, const raft::Outcome& y) {
+                      return x.code == y.code && x.message == y.message && x.payload == y.payload;
+                    });
 }
 
 void SimRaft::win() {
@@ -40,11 +42,14 @@ void SimRaft::learn_of_loss() {
   }
   in_flight_.clear();
   for (Proposal& p : waiting_) {
-    answer(std::move(p.callback), happens(env_.random, 500) ? ErrorCode::OutcomeUnknown : ErrorCode::Unavailable);
+    answer(std::move(p.callback),
+           happens(env_.random, 500) ? ErrorCode::OutcomeUnknown : ErrorCode::Unavailable);
   }
   waiting_.clear();
   for (auto& barrier : barriers_) {
-    env_.loop.post([callback = std::move(barrier)] { callback(fail(ErrorCode::OutcomeUnknown, "leadership lost")); });
+    env_.loop.post([callback = std::move(barrier)] {
+      callback(fail(ErrorCode::OutcomeUnknown, "leadership lost"));
+    });
   }
   barriers_.clear();
   env_.loop.post([this] { env_.on_role_change(); });
@@ -58,7 +63,9 @@ void SimRaft::catch_up() {
     const std::uint64_t index = machine_.applied_index() + 1;
     const Entry& entry = env_.log.entries[index - 1];
     auto outcomes = machine_.apply(index, views_of(entry));
-    if (!outcomes) fail_simulation("entry " + std::to_string(index) + " cannot be applied: " + outcomes.error().message);
+    if (!outcomes)
+      fail_simulation("entry " + std::to_string(index) +
+                      " cannot be applied: " + outcomes.error().message);
     if (!same_outcomes(*outcomes, entry.outcomes)) {
       fail_simulation(env_.name + " sees another outcome of entry " + std::to_string(index));
     }
@@ -70,7 +77,8 @@ void SimRaft::answer(raft::ProposeCallback callback, ErrorCode code) {
   env_.loop.post([callback = std::move(callback), code] { callback(fail(code, "simulated")); });
 }
 
-void SimRaft::propose(std::vector<raft::Command> commands, raft::ProposeCallback callback, bool may_linger) {
+void SimRaft::propose(std::vector<raft::Command> commands, raft::ProposeCallback callback,
+                      bool may_linger) {
   if (!is_leader() || happens(env_.random, env_.faults.unavailable_permille)) {
     answer(std::move(callback), ErrorCode::Unavailable);
     return;
@@ -90,7 +98,8 @@ void SimRaft::fly() {
   if (waiting_.empty() || !is_real_leader() || in_flight_.size() >= kEntriesInFlight) return;
   in_flight_.push_back(Flight{std::move(waiting_)});
   waiting_.clear();
-  const Duration latency = any_duration(env_.random, microseconds(300), env_.faults.commit_latency * 10);
+  const Duration latency =
+      any_duration(env_.random, microseconds(300), env_.faults.commit_latency * 10);
   lands_at_ = std::max(lands_at_, env_.time.now() + latency);
   env_.loop.run_elsewhere(lands_at_ - env_.time.now(), [this, term = term_] {
     if (term == term_) land();
@@ -119,7 +128,8 @@ void SimRaft::answer_outcomes(const Flight& flight, const std::vector<raft::Outc
   auto from = outcomes.begin();
   for (const Proposal& p : flight.proposals) {
     const auto to = from + static_cast<std::ptrdiff_t>(p.commands.size());
-    env_.loop.post([callback = p.callback, own = std::vector<raft::Outcome>(from, to)] { callback(own); });
+    env_.loop.post(
+        [callback = p.callback, own = std::vector<raft::Outcome>(from, to)] { callback(own); });
     from = to;
   }
 }

@@ -1,9 +1,10 @@
 // SimRaft: raft as its users see it, over a log that all servers of the simulation share.
 //
-// A proposal waits for its entry, the entry is in flight for a while, then it stands in the log and every
-// server applies it, the leader at once and the others later. Leadership can be taken away: of what was
-// in flight the log keeps a prefix, and its proposers learn only that the outcome is unknown. The former
-// leader learns of its fate later still. One object per server and life of its process.
+// A proposal waits for its entry, the entry is in flight for a while, then it stands in the log and
+// every server applies it, the leader at once and the others later. Leadership can be taken away:
+// of what was in flight the log keeps a prefix, and its proposers learn only that the outcome is
+// unknown. The former leader learns of its fate later still. One object per server and life of its
+// process.
 #pragma once
 
 #include <deque>
@@ -25,7 +26,7 @@ struct Entry {
 struct Log {
   std::vector<Entry> entries;  // Index 1 first.
   std::uint64_t term = 0;
-  std::string leader_name;     // Of this term; empty: none.
+  std::string leader_name;  // Of this term; empty: none.
   // The entry is committed: fills in the outcomes, and lets the servers follow.
   std::function<void(std::uint64_t index)> on_append;
 
@@ -55,8 +56,8 @@ class SimRaft final : public raft::Node {
 
   // This server wins `log.term`; it has everything that is in the log.
   void win();
-  // Another term began: a prefix of what is in flight is put into the log, the rest never will be. The
-  // server itself still takes itself for the leader.
+  // Another term began: a prefix of what is in flight is put into the log, the rest never will be.
+  // The server itself still takes itself for the leader.
   void surrender();
   // The server learns that it does not lead.
   void learn_of_loss();
@@ -66,7 +67,8 @@ class SimRaft final : public raft::Node {
   void catch_up();
 
   raft::Identity identity() const override { return {env_.name, 4711, 0}; }
-  void propose(std::vector<raft::Command> commands, raft::ProposeCallback callback, bool may_linger) override;
+  void propose(std::vector<raft::Command> commands, raft::ProposeCallback callback,
+               bool may_linger) override;
   void barrier(std::function<void(Result<void>)> callback) override;
   raft::Status status() const override;
   void accept(UniqueFd) override {}

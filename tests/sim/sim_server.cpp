@@ -12,7 +12,9 @@ SimServer::SimServer(Environment environment)
       groups_(env_.clock) {
   nodes_ = std::make_unique<SimNodes>(loop_, env_.random, env_.fleet, env_.spare, env_.on_dispatch);
   auto machine = state::Machine::open(env_.store, [this](state::Changes changes) {
-    loop_.post([this, changes = std::make_shared<state::Changes>(std::move(changes))] { on_changes(*changes); });
+    loop_.post([this, changes = std::make_shared<state::Changes>(std::move(changes))] {
+      on_changes(*changes);
+    });
   });
   if (!machine) fail_simulation("the state cannot be opened: " + machine.error().message);
   machine_ = std::move(*machine);
@@ -23,17 +25,23 @@ SimServer::SimServer(Environment environment)
   raft_->catch_up();
   launcher_ = std::make_unique<runner::Launcher>(services(), groups_);
   runner_ = std::make_unique<runner::Runner>(services(), groups_);
-  office_ = std::make_unique<agent::Office>(
-      agent::Office::Services{*raft_, services(), *launcher_, *runner_, [this] { env_.fleet.deliver(); }});
+  office_ = std::make_unique<agent::Office>(agent::Office::Services{
+      *raft_, services(), *launcher_, *runner_, [this] { env_.fleet.deliver(); }});
   if (auto loaded = state::load_index(env_.store.reader(), &index_); !loaded) {
     fail_simulation("the index cannot be loaded: " + loaded.error().message);
   }
-  control_ = std::make_unique<agent::LeaderControl>(agent::LeaderControl::Services{
-      services(), groups_, {}, [this] { return office_->is_held(); }, [this] { return env_.log.leader_name; }});
+  control_ = std::make_unique<agent::LeaderControl>(
+      agent::LeaderControl::Services{services(),
+                                     groups_,
+                                     {},
+                                     [this] { return office_->is_held(); },
+                                     [this] { return env_.log.leader_name; }});
   loop_.post([this] { office_->on_role_change(); });
 }
 
-SimServer::~SimServer() { loop_.kill(); }
+SimServer::~SimServer() {
+  loop_.kill();
+}
 
 runner::Services SimServer::services() {
   const telemetry::Counter counter = metrics_.counter("sim", "Not looked at.");
@@ -68,17 +76,21 @@ void SimServer::on_change(const state::JobDeleted& change) {
   control_->on_change(change);
 }
 
-void SimServer::report(std::uint64_t uid, model::Execution execution, std::function<void(bool)> done) {
-  raft_->propose({runner::done_command(uid, std::move(execution), env_.clock.wall(), env_.random)},
-                 [done = std::move(done)](const Result<std::vector<raft::Outcome>>& outcomes) {
-                   done(outcomes.has_value());
-                 },
-                 true);
+void SimServer::report(std::uint64_t uid, model::Execution execution,
+                       std::function<void(bool)> done) {
+  raft_->propose(
+      {runner::done_command(uid, std::move(execution), env_.clock.wall(), env_.random)},
+      [done = std::move(done)](const Result<std::vector<raft::Outcome>>& outcomes) {
+        done(outcomes.has_value());
+      },
+      true);
   if (launcher_->held_back() > 0) launcher_->pump();
 }
 
 void SimServer::report_start(std::uint64_t uid, const model::Execution& execution) {
-  raft_->propose({runner::started_command(uid, execution)}, [](const Result<std::vector<raft::Outcome>>&) {}, true);
+  raft_->propose(
+      {runner::started_command(uid, execution)}, [](const Result<std::vector<raft::Outcome>>&) {},
+      true);
 }
 
 }  // namespace dkron::sim

@@ -45,7 +45,8 @@ class SimServer final : public Headquarters {
   const std::string& name() const { return env_.name; }
 
   std::uint64_t life() const override { return env_.life; }
-  void report(std::uint64_t uid, model::Execution execution, std::function<void(bool)> done) override;
+  void report(std::uint64_t uid, model::Execution execution,
+              std::function<void(bool)> done) override;
   void report_start(std::uint64_t uid, const model::Execution& execution) override;
 
  private:

@@ -28,7 +28,8 @@ void SimTime::count_task() {
     second_ = second;
     tasks_in_second_ = 0;
   }
-  if (++tasks_in_second_ > kTasksPerSecond) fail_simulation("too many tasks in one second: something spins");
+  if (++tasks_in_second_ > kTasksPerSecond)
+    fail_simulation("too many tasks in one second: something spins");
 }
 
 // ---- SimLoop
@@ -42,12 +43,13 @@ class SimLoop::SimTimer final : public Timer {
     cancel();
     // The number tells a callback that a stall holds back from one of a later start().
     armed_ = std::make_shared<Task>(std::move(callback));
-    id_ = run_after(life_, std::max(delay, Duration(0)), [armed = std::weak_ptr<Task>(armed_), this] {
-      const auto callback_now = armed.lock();
-      if (callback_now == nullptr) return;
-      armed_.reset();
-      (*callback_now)();
-    });
+    id_ =
+        run_after(life_, std::max(delay, Duration(0)), [armed = std::weak_ptr<Task>(armed_), this] {
+          const auto callback_now = armed.lock();
+          if (callback_now == nullptr) return;
+          armed_.reset();
+          (*callback_now)();
+        });
   }
 
   void cancel() override {
@@ -94,11 +96,13 @@ void SimLoop::go_on(const std::shared_ptr<Life>& life) {
 
 Post SimLoop::poster() {
   return [life = life_](Task task) {
-    if (life->alive) run_after(life, Duration(0), std::move(task));
+    if (life->alive) run_after(life, life->post_delay, std::move(task));
   };
 }
 
-std::unique_ptr<Timer> SimLoop::make_timer() { return std::make_unique<SimTimer>(life_); }
+std::unique_ptr<Timer> SimLoop::make_timer() {
+  return std::make_unique<SimTimer>(life_);
+}
 
 void SimLoop::run_elsewhere(Duration delay, Task task) {
   life_->time.after(delay, [life = life_, task = std::move(task)] {
@@ -106,18 +110,31 @@ void SimLoop::run_elsewhere(Duration delay, Task task) {
   });
 }
 
+void SimLoop::run_work(Duration delay, Duration pause, Task task) {
+  run_elsewhere(delay, [life = life_, pause, task = std::move(task)] {
+    life->post_delay = pause;
+    task();
+    life->post_delay = Duration(0);
+  });
+}
+
 // ---- The rest
 
 bool SimWorkers::try_post(Task task) {
   if (happens(random_, faults_.busy_permille)) return false;
-  loop_.run_elsewhere(any_duration(random_, microseconds(20), milliseconds(2)), std::move(task));
+  const auto any = [this] { return any_duration(random_, microseconds(20), faults_.work_latency); };
+  const Duration delay = any();
+  loop_.run_work(delay, any(), std::move(task));
   return true;
 }
 
 Duration any_duration(Random& random, Duration least, Duration most) {
-  return least + Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((most - least).count()) + 1)));
+  return least + Duration(static_cast<std::int64_t>(
+                     random.below(static_cast<std::uint64_t>((most - least).count()) + 1)));
 }
 
-bool happens(Random& random, std::uint64_t permille) { return random.below(1000) < permille; }
+bool happens(Random& random, std::uint64_t permille) {
+  return random.below(1000) < permille;
+}
 
 }  // namespace dkron::sim

@@ -1,8 +1,8 @@
 // SimTime: the virtual time of a simulation and what is to happen in it.
 //
-// Tasks run in the order of their time, those of one moment in the order in which they were put down, so
-// one seed gives one history. SimLoop, SimWorkers and SimClock are what the program's code sees of it. A
-// loop that was killed drops its tasks, as a process that dies does. One thread.
+// Tasks run in the order of their time, those of one moment in the order in which they were put
+// down, so one seed gives one history. SimLoop, SimWorkers and SimClock are what the program's code
+// sees of it. A loop that was killed drops its tasks, as a process that dies does. One thread.
 #pragma once
 
 #include <compare>
@@ -46,7 +46,8 @@ class SimTime {
 // The thread of one process. Its timers may outlive it, they only do nothing then.
 class SimLoop final : public TaskLoop {
  public:
-  explicit SimLoop(SimTime& time) : life_(std::make_shared<Life>(Life{time, true, Duration(0), {}})) {}
+  explicit SimLoop(SimTime& time)
+      : life_(std::make_shared<Life>(Life{time, true, Duration(0), Duration(0), {}})) {}
   ~SimLoop() override { kill(); }
 
   void post(Task task) override { run_after(life_, Duration(0), std::move(task)); }
@@ -54,6 +55,9 @@ class SimLoop final : public TaskLoop {
   std::unique_ptr<Timer> make_timer() override;
   // For other threads of the same process: not held up by a stall.
   void run_elsewhere(Duration delay, Task task);
+
+  // On a worker's thread; what it read is `pause` old when its answer comes.
+  void run_work(Duration delay, Duration pause, Task task);
 
   void kill();
   // The thread does nothing until then (a swapped-out or stopped process).
@@ -64,6 +68,7 @@ class SimLoop final : public TaskLoop {
     SimTime& time;
     bool alive;
     Duration stalled_until;
+    Duration post_delay;    // Of what a worker's task posts: it takes that long.
     std::deque<Task> held;  // Back by the stall, in order.
   };
   class SimTimer;
@@ -77,7 +82,8 @@ class SimLoop final : public TaskLoop {
 struct Faults {
   std::uint64_t unavailable_permille = 0;  // Of proposals: refused, nothing happens.
   std::uint64_t overloaded_permille = 0;
-  std::uint64_t busy_permille = 0;         // Of worker tasks: refused.
+  std::uint64_t busy_permille = 0;            // Of worker tasks: refused.
+  Duration work_latency = milliseconds(2);    // Up to that, for a worker's task.
   Duration commit_latency = milliseconds(3);  // Up to ten times that.
 };
 

@@ -1,4 +1,5 @@
-// Simulation: one seed's history: a cluster, its clients and its troubles, then calm and the checks.
+// Simulation: one seed's history: a cluster, its clients and its troubles, then calm and the
+// checks.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@ struct Summary {
   std::uint64_t refusals = 0;
   std::uint64_t runs = 0;
   std::uint64_t lost = 0;
+  std::uint64_t most_waiting = 0;
   std::uint64_t crashes = 0;
   std::uint64_t elections = 0;
   std::uint64_t clock_steps = 0;
@@ -34,6 +36,7 @@ class Simulation {
  public:
   Simulation(std::uint64_t seed, Duration troubled);
   ~Simulation();
+  void trace(std::string job) { witness_.trace(std::move(job)); }
   Summary run();
 
  private:

@@ -7,6 +7,7 @@
 #include "state/commands.h"
 #include "state/views.h"
 #include "store/keys.h"
+#include "trace.h"
 
 namespace dkron::sim {
 
@@ -33,7 +34,9 @@ Instant behind(const cron::Schedule& schedule, Instant t) {
   }
 }
 
-std::string text(Instant t) { return t.is_zero() ? "never" : format_rfc3339(t); }
+std::string text(Instant t) {
+  return t.is_zero() ? "never" : format_rfc3339(t);
+}
 
 template <class T>
 T must(Result<T> result) {
@@ -43,10 +46,11 @@ T must(Result<T> result) {
 
 std::uint32_t count_rows(const store::Reader& reader, const std::string& prefix) {
   std::uint32_t count = 0;
-  const auto scanned = reader.scan(prefix, keys::end_of(prefix), [&](std::string_view, std::string_view) {
-    ++count;
-    return true;
-  });
+  const auto scanned =
+      reader.scan(prefix, keys::end_of(prefix), [&](std::string_view, std::string_view) {
+        ++count;
+        return true;
+      });
   if (!scanned) fail_simulation("the witness cannot scan");
   return count;
 }
@@ -54,12 +58,14 @@ std::uint32_t count_rows(const store::Reader& reader, const std::string& prefix)
 }  // namespace
 
 Witness::Witness(const SimTime& time, Log& log) : time_(time), log_(log) {
-  machine_ = must(state::Machine::open(store_, [this](state::Changes changes) { changes_ = std::move(changes); }));
+  machine_ = must(state::Machine::open(
+      store_, [this](state::Changes changes) { changes_ = std::move(changes); }));
 }
 
 std::string Witness::say(const Watched& w) const {
-  return "job " + w.job.name + " (" + std::to_string(w.job.uid) + ", \"" + w.job.schedule + "\", next " + text(w.next) +
-         ", newest " + text(w.newest) + ") at " + format_duration(time_.now()) + ", entry " + std::to_string(log_.size());
+  return "job " + w.job.name + " (" + std::to_string(w.job.uid) + ", \"" + w.job.schedule +
+         "\", next " + text(w.next) + ", newest " + text(w.newest) + ") at " +
+         format_duration(time_.now()) + ", entry " + std::to_string(log_.size());
 }
 
 void Witness::on_append(std::uint64_t index) {
@@ -67,15 +73,18 @@ void Witness::on_append(std::uint64_t index) {
   entry.outcomes = must(machine_->apply(index, views_of(entry)));
   changes_.clear();
   machine_->publish();
+  if (!traced_.empty()) trace_entry(index);
   edits_.clear();
   admitted_.clear();
   // First what was decided about due instants: a decision that stands behind an edit was refused.
-  for (std::size_t i = 0; i < entry.commands.size(); ++i) read_command(entry.commands[i], entry.outcomes[i]);
+  for (std::size_t i = 0; i < entry.commands.size(); ++i)
+    read_command(entry.commands[i], entry.outcomes[i]);
   std::set<std::uint64_t> touched;
   for (const state::Change& change : changes_) {
     if (const auto* opened = std::get_if<state::AttemptOpened>(&change)) {
       groups_.insert(opened->group);
-      opened_.emplace(opened->job->uid, opened->group, opened->node, opened->attempt, opened->fence);
+      opened_.emplace(opened->job->uid, opened->group, opened->node, opened->attempt,
+                      opened->fence);
     } else if (const auto* deleted = std::get_if<state::JobDeleted>(&change)) {
       jobs_.erase(deleted->uid);
     } else if (const auto* changed = std::get_if<state::JobChanged>(&change)) {
@@ -89,15 +98,30 @@ void Witness::on_append(std::uint64_t index) {
   }
 }
 
+void Witness::trace_entry(std::uint64_t index) const {
+  const auto named = [this](const auto& known) { return known.second.job.name == traced_; };
+  const auto job = std::find_if(jobs_.begin(), jobs_.end(), named);
+  trace_job(log_.entries[index - 1], index, time_.now(), traced_,
+            job == jobs_.end() ? 0 : job->first);
+}
+
 void Witness::read_command(const raft::Command& command, const raft::Outcome& outcome) {
   // The same request again has the outcome of the first.
   if (command.request_id != 0 && !requests_.insert(command.request_id).second) return;
   switch (static_cast<state::Kind>(command.kind)) {
-    case state::Kind::Launch: on_launch(decode<store::LaunchCommand>(command.payload), outcome); break;
+    case state::Kind::Launch:
+      on_launch(decode<store::LaunchCommand>(command.payload), outcome);
+      break;
     case state::Kind::Miss: on_miss(decode<store::MissCommand>(command.payload), outcome); break;
-    case state::Kind::SetJob: on_set_job(decode<store::SetJobCommand>(command.payload), outcome); break;
-    case state::Kind::ToggleJob: on_toggle(decode<store::ToggleJobCommand>(command.payload), outcome); break;
-    case state::Kind::SetNext: on_set_next(decode<store::SetNextCommand>(command.payload), outcome); break;
+    case state::Kind::SetJob:
+      on_set_job(decode<store::SetJobCommand>(command.payload), outcome);
+      break;
+    case state::Kind::ToggleJob:
+      on_toggle(decode<store::ToggleJobCommand>(command.payload), outcome);
+      break;
+    case state::Kind::SetNext:
+      on_set_next(decode<store::SetNextCommand>(command.payload), outcome);
+      break;
     default: break;
   }
 }
@@ -137,28 +161,35 @@ void Witness::refused(std::uint64_t uid, const raft::Outcome& outcome) {
   const auto watched = jobs_.find(uid);
   if (watched == jobs_.end()) return;
   if (++watched->second.refused > kRefusedInARow) {
-    fail_simulation("launches are refused again and again (" + outcome.message + "): " + say(watched->second));
+    fail_simulation("launches are refused again and again (" + outcome.message +
+                    "): " + say(watched->second));
   }
 }
 
-void Witness::advance(std::uint64_t uid, Instant first, Instant last, std::uint32_t count, bool count_is_minimum,
-                      Instant next) {
+void Witness::advance(std::uint64_t uid, Instant first, Instant last, std::uint32_t count,
+                      bool count_is_minimum, Instant next) {
   const auto found = jobs_.find(uid);
-  if (found == jobs_.end()) fail_simulation("an instant of job " + std::to_string(uid) + " was decided, which is unknown");
+  if (found == jobs_.end())
+    fail_simulation("an instant of job " + std::to_string(uid) + " was decided, which is unknown");
   Watched& w = found->second;
   w.refused = 0;
   if (!w.schedule) fail_simulation("a job without schedule has an instant: " + say(w));
-  if (first != w.next) fail_simulation("the instant decided is " + text(first) + ", not the next one: " + say(w));
+  if (first != w.next)
+    fail_simulation("the instant decided is " + text(first) + ", not the next one: " + say(w));
   std::uint32_t seen = 1;
   Instant t = first;
   for (; t < last && seen < 2'000'000; ++seen) t = behind(*w.schedule, t);
-  if (t != last) fail_simulation("a range ends at " + text(last) + ", which is no activation: " + say(w));
+  if (t != last)
+    fail_simulation("a range ends at " + text(last) + ", which is no activation: " + say(w));
   if (!count_is_minimum && seen != count) {
-    fail_simulation("a range of " + std::to_string(seen) + " instants is counted as " + std::to_string(count) + ": " + say(w));
+    fail_simulation("a range of " + std::to_string(seen) + " instants is counted as " +
+                    std::to_string(count) + ": " + say(w));
   }
   w.newest = last;
   w.next = behind(*w.schedule, last);
-  if (w.next != next) fail_simulation("the activation behind " + text(last) + " is not " + text(next) + ": " + say(w));
+  if (w.next != next)
+    fail_simulation("the activation behind " + text(last) + " is not " + text(next) + ": " +
+                    say(w));
   w.covers.push_back({first, last, count, count_is_minimum});
 }
 
@@ -166,8 +197,9 @@ void Witness::advance(std::uint64_t uid, Instant first, Instant last, std::uint3
 void Witness::check_policy(const Watched& w, const store::MissCommand& command) const {
   if (time_.now() - w.edited_at < seconds(30)) return;
   const Instant now = get_time(command.now());
-  const Duration window = w.schedule->kind() == cron::Schedule::Kind::After ? w.schedule->grace()
-                                                                           : std::max(w.job.missed().window, kOnTime);
+  const Duration window = w.schedule->kind() == cron::Schedule::Kind::After
+                              ? w.schedule->grace()
+                              : std::max(w.job.missed().window, kOnTime);
   const bool is_outside = now - get_time(command.last()) > window;
   if (command.reason() == store::LedgerRow::OUTSIDE_WINDOW) {
     if (!is_outside) fail_simulation("an instant inside the window counts as outside: " + say(w));
@@ -183,7 +215,8 @@ void Witness::check_policy(const Watched& w, const store::MissCommand& command) 
 void Witness::on_set_job(const store::SetJobCommand& command, const raft::Outcome& outcome) {
   if (outcome.code != ErrorCode::Ok) return;
   written_.insert(command.definition().displayname());
-  edits_[command.definition().name()].push_back({get_time(command.now()), get_time(command.next()), false, false});
+  edits_[command.definition().name()].push_back(
+      {get_time(command.now()), get_time(command.next()), false, false});
 }
 
 void Witness::on_toggle(const store::ToggleJobCommand& command, const raft::Outcome& outcome) {
@@ -207,16 +240,19 @@ void Witness::reload(const std::string& name, const std::vector<Edit>& edits) {
   Watched& w = jobs_[job->uid];
   const bool is_new = w.job.uid == 0;
   const bool moved = is_new || w.job.schedule_revision != job->schedule_revision;
-  const auto edit = std::find_if(edits.begin(), edits.end(), [&](const Edit& e) { return e.next == job->next; });
+  const auto edit =
+      std::find_if(edits.begin(), edits.end(), [&](const Edit& e) { return e.next == job->next; });
   if (moved || edits.back().is_set_next) {
-    if (edit == edits.end()) fail_simulation("an edit leaves " + text(job->next) + " as the next activation: " + say(w));
+    if (edit == edits.end())
+      fail_simulation("an edit leaves " + text(job->next) + " as the next activation: " + say(w));
     const bool is_skip = edit->is_set_next && !edit->clock_went_back;
     if (is_skip) {
       check_skip(w, edit->next);
     } else {
       if (!is_new && !edit->clock_went_back) check_edit_lost_nothing(w, edits.front().now);
       check_first(w, *job, edit->now, job->next);
-      if (edit->clock_went_back || w.newest - edit->now > state::kClockBack) forget_future(&w, edit->now);
+      if (edit->clock_went_back || w.newest - edit->now > state::kClockBack)
+        forget_future(&w, edit->now);
     }
     w.next = job->next;
     w.newest = job->last_instant;
@@ -234,7 +270,8 @@ void Witness::reload(const std::string& name, const std::vector<Edit>& edits) {
 void Witness::check_skip(const Watched& before, Instant next) const {
   Instant t = before.next;
   while (!t.is_zero() && t <= before.newest) t = behind(*before.schedule, t);
-  if (t != next) fail_simulation("the skip to " + text(next) + " leaves out " + text(t) + ": " + say(before));
+  if (t != next)
+    fail_simulation("the skip to " + text(next) + " leaves out " + text(t) + ": " + say(before));
 }
 
 // The clock was wrong; what it recorded is void from `now` on.
@@ -250,7 +287,8 @@ void Witness::forget_future(Watched* w, Instant now) {
 }
 
 // The first activation of a new or edited job, from the definition alone.
-void Witness::check_first(const Watched& before, const model::Job& job, Instant now, Instant next) const {
+void Witness::check_first(const Watched& before, const model::Job& job, Instant now,
+                          Instant next) const {
   const auto schedule = model::parse_schedule(job, TimeZone::utc());
   bool right = true;
   if (job.disabled || !job.parent_job.empty() || !schedule) {
@@ -258,15 +296,24 @@ void Witness::check_first(const Watched& before, const model::Job& job, Instant 
   } else {
     switch (schedule->kind()) {
       case cron::Schedule::Kind::Manually: right = next.is_zero(); break;
-      case cron::Schedule::Kind::At: right = next == (schedule->instant() > now ? schedule->instant() : Instant()); break;
-      case cron::Schedule::Kind::After: right = next.is_zero() || next == schedule->instant(); break;
-      case cron::Schedule::Kind::Every: right = next > now && next - now <= schedule->interval() + seconds(1); break;
+      case cron::Schedule::Kind::At:
+        right = next == (schedule->instant() > now ? schedule->instant() : Instant());
+        break;
+      case cron::Schedule::Kind::After:
+        right = next.is_zero() || next == schedule->instant();
+        break;
+      case cron::Schedule::Kind::Every:
+        right = next > now && next - now <= schedule->interval() + seconds(1);
+        break;
       case cron::Schedule::Kind::Fields:
-        right = next == schedule->next_after(std::max(now, job.starts_at.is_zero() ? now : job.starts_at - nanoseconds(1)));
+        right = next == schedule->next_after(std::max(
+                            now, job.starts_at.is_zero() ? now : job.starts_at - nanoseconds(1)));
         break;
     }
   }
-  if (!right) fail_simulation("after an edit at " + text(now) + " to \"" + job.schedule + "\" the next activation is " + text(next) + ": " + say(before));
+  if (!right)
+    fail_simulation("after an edit at " + text(now) + " to \"" + job.schedule +
+                    "\" the next activation is " + text(next) + ": " + say(before));
 }
 
 // What was due before the edit has its outcome in the ledger.
@@ -275,7 +322,9 @@ void Witness::check_edit_lost_nothing(const Watched& before, Instant now) {
   for (Instant t = before.next; !t.is_zero() && t <= now; t = behind(*before.schedule, t)) {
     if (t <= before.newest) continue;
     const auto row = must(state::find_outcome(store_.reader(), before.job.uid, t));
-    if (!row) fail_simulation("an edit at " + text(now) + " lost the instant " + text(t) + ": " + say(before));
+    if (!row)
+      fail_simulation("an edit at " + text(now) + " lost the instant " + text(t) + ": " +
+                      say(before));
   }
 }
 
@@ -294,22 +343,25 @@ void Witness::check_slots(std::uint64_t uid) const {
   std::uint32_t open = 0;
   std::uint32_t held = 0;
   const std::string groups = keys::groups_of(uid);
-  const auto scanned = store_.reader().scan(groups, keys::end_of(groups), [&](std::string_view, std::string_view value) {
-    const auto group = decode<store::OpenGroup>(std::string(value));
-    ++open;
-    if (group.holds_slot()) ++held;
-    return true;
-  });
+  const auto scanned = store_.reader().scan(
+      groups, keys::end_of(groups), [&](std::string_view, std::string_view value) {
+        const auto group = decode<store::OpenGroup>(std::string(value));
+        ++open;
+        if (group.holds_slot()) ++held;
+        return true;
+      });
   if (!scanned) fail_simulation("the witness cannot scan");
   if (state.open_groups() != open || state.held_slots() != held) {
-    fail_simulation("job " + state.name() + " counts " + std::to_string(state.open_groups()) + " runs and " +
-                    std::to_string(state.held_slots()) + " slots, it has " + std::to_string(open) + " and " +
-                    std::to_string(held));
+    fail_simulation("job " + state.name() + " counts " + std::to_string(state.open_groups()) +
+                    " runs and " + std::to_string(state.held_slots()) + " slots, it has " +
+                    std::to_string(open) + " and " + std::to_string(held));
   }
   const auto watched = jobs_.find(uid);
-  const bool admitted = admitted_.count(uid) != 0 && watched != jobs_.end() && watched->second.job.forbids_overlap() &&
+  const bool admitted = admitted_.count(uid) != 0 && watched != jobs_.end() &&
+                        watched->second.job.forbids_overlap() &&
                         edits_.count(watched->second.job.name) == 0;
-  if (admitted && held > 1) fail_simulation("forbid, and yet two runs hold a slot: " + say(watched->second));
+  if (admitted && held > 1)
+    fail_simulation("forbid, and yet two runs hold a slot: " + say(watched->second));
 }
 
 void Witness::check_counters(std::uint64_t uid) const {
@@ -319,17 +371,19 @@ void Witness::check_counters(std::uint64_t uid) const {
   const std::uint32_t executions = count_rows(store_.reader(), keys::executions_of(uid));
   const std::uint32_t ledger = count_rows(store_.reader(), keys::ledger_of(uid));
   if (state.execution_count() != executions || state.ledger_rows() != ledger) {
-    fail_simulation("job " + state.name() + " counts " + std::to_string(state.execution_count()) + " executions and " +
-                    std::to_string(state.ledger_rows()) + " ledger rows, it has " + std::to_string(executions) + " and " +
+    fail_simulation("job " + state.name() + " counts " + std::to_string(state.execution_count()) +
+                    " executions and " + std::to_string(state.ledger_rows()) +
+                    " ledger rows, it has " + std::to_string(executions) + " and " +
                     std::to_string(ledger) + ", entry " + std::to_string(log_.size()));
   }
   const std::string rows = keys::executions_of(uid);
-  const auto scanned = store_.reader().scan(rows, keys::end_of(rows), [&](std::string_view, std::string_view value) {
-    if (decode<store::Execution>(std::string(value)).group() < state.oldest_group()) {
-      fail_simulation("job " + state.name() + " has an execution older than its oldest group");
-    }
-    return false;
-  });
+  const auto scanned =
+      store_.reader().scan(rows, keys::end_of(rows), [&](std::string_view, std::string_view value) {
+        if (decode<store::Execution>(std::string(value)).group() < state.oldest_group()) {
+          fail_simulation("job " + state.name() + " has an execution older than its oldest group");
+        }
+        return false;
+      });
   if (!scanned) fail_simulation("the witness cannot scan");
 }
 
@@ -371,7 +425,8 @@ void Witness::check_ledger(const Watched& w) const {
   if (page.rows.empty()) return;
   for (std::size_t i = 0; i + 1 < page.rows.size(); ++i) {
     if (get_time(page.rows[i].first()) <= get_time(page.rows[i + 1].last())) {
-      fail_simulation("two ledger rows overlap at " + text(get_time(page.rows[i].first())) + ": " + say(w));
+      fail_simulation("two ledger rows overlap at " + text(get_time(page.rows[i].first())) + ": " +
+                      say(w));
     }
   }
   const Instant oldest = get_time(page.rows.back().first());
@@ -390,7 +445,8 @@ void Witness::check_replica(const std::string& name, const store::MemoryStore& s
   if (store.rows() == store_.rows()) return;
   for (const auto& [key, value] : store_.rows()) {
     const auto other = store.rows().find(key);
-    if (other == store.rows().end() || other->second != value) fail_simulation(name + " differs in row " + key);
+    if (other == store.rows().end() || other->second != value)
+      fail_simulation(name + " differs in row " + key);
   }
   fail_simulation(name + " has rows too many");
 }

@@ -1,8 +1,9 @@
 // Witness: watches the log of a simulation and checks what must hold, with knowledge of its own.
 //
-// Applies every entry to a replica of its own before any server does, follows each job's activations with
-// cron::Schedule alone, and demands that every due instant gets exactly one outcome, in order, and that
-// the counters of the state are what its rows say. A check that fails ends the simulation.
+// Applies every entry to a replica of its own before any server does, follows each job's
+// activations with cron::Schedule alone, and demands that every due instant gets exactly one
+// outcome, in order, and that the counters of the state are what its rows say. A check that fails
+// ends the simulation.
 #pragma once
 
 #include <deque>
@@ -15,8 +16,8 @@
 
 #include "sim_raft.h"
 #include "state/machine.h"
-#include "store/memory_store.h"
 #include "store.pb.h"
+#include "store/memory_store.h"
 
 namespace dkron::sim {
 
@@ -24,6 +25,8 @@ class Witness {
  public:
   Witness(const SimTime& time, Log& log);
 
+  // Prints what happens to the job of that name.
+  void trace(std::string job) { traced_ = std::move(job); }
   void on_append(std::uint64_t index);
   void on_dispatch(const state::AttemptOpened& attempt) const;
 
@@ -75,14 +78,15 @@ class Witness {
     bool clock_went_back = false;
   };
 
+  void trace_entry(std::uint64_t index) const;
   void read_command(const raft::Command& command, const raft::Outcome& outcome);
   void on_launch(const store::LaunchCommand& command, const raft::Outcome& outcome);
   void on_miss(const store::MissCommand& command, const raft::Outcome& outcome);
   void on_set_job(const store::SetJobCommand& command, const raft::Outcome& outcome);
   void on_toggle(const store::ToggleJobCommand& command, const raft::Outcome& outcome);
   void on_set_next(const store::SetNextCommand& command, const raft::Outcome& outcome);
-  void advance(std::uint64_t uid, Instant first, Instant last, std::uint32_t count, bool count_is_minimum,
-               Instant next);
+  void advance(std::uint64_t uid, Instant first, Instant last, std::uint32_t count,
+               bool count_is_minimum, Instant next);
   void refused(std::uint64_t uid, const raft::Outcome& outcome);
   void check_policy(const Watched& watched, const store::MissCommand& command) const;
   void reload(const std::string& name, const std::vector<Edit>& edits);
@@ -101,12 +105,14 @@ class Witness {
   std::unique_ptr<state::Machine> machine_;
   state::Changes changes_;
   std::map<std::uint64_t, Watched> jobs_;
-  std::map<std::string, std::vector<Edit>> edits_;       // Of the entry under examination.
-  std::set<std::uint64_t> admitted_;        // Jobs that took a slot in it.
+  std::map<std::string, std::vector<Edit>> edits_;  // Of the entry under examination.
+  std::set<std::uint64_t> admitted_;                // Jobs that took a slot in it.
   std::set<std::uint64_t> requests_;
   std::set<std::string> written_;
   std::set<std::int64_t> groups_;
-  std::set<std::tuple<std::uint64_t, std::int64_t, std::string, std::uint32_t, std::uint64_t>> opened_;
+  std::set<std::tuple<std::uint64_t, std::int64_t, std::string, std::uint32_t, std::uint64_t>>
+      opened_;
+  std::string traced_;
   std::uint64_t launches_ = 0;
   std::uint64_t skips_ = 0;
   std::uint64_t misses_ = 0;
