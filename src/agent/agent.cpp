@@ -14,20 +14,26 @@ tl::unexpected<Error> invalid(std::string message) {
   return fail(ErrorCode::InvalidArgument, std::move(message));
 }
 
-// What belongs to parts that this version does not have is refused, not ignored; the rest is checked.
+// What belongs to parts that this version does not have is refused, not ignored; the rest is
+// checked.
 Result<void> check(const config::Config& config) {
-  if (!config.server) return invalid("agents without --server are not available yet in this version: add --server");
+  if (!config.server)
+    return invalid("agents without --server are not available yet in this version: add --server");
   if (config.bootstrap_expect > 1) {
-    return invalid("clusters of several servers are not available yet in this version: use --bootstrap-expect=1");
+    return invalid(
+        "clusters of several servers are not available yet in this version: use "
+        "--bootstrap-expect=1");
   }
   if (config.profile != "lan" && config.profile != "wan" && config.profile != "local") {
     return invalid("agent: Can not setup serf, unknown profile: " + config.profile);
   }
   if (config.encrypt.empty()) return {};
   const auto key = from_base64(config.encrypt);
-  if (!key) return invalid("agent: Can not setup serf, invalid encryption key: " + key.error().message);
+  if (!key)
+    return invalid("agent: Can not setup serf, invalid encryption key: " + key.error().message);
   if (key->size() != 16 && key->size() != 24 && key->size() != 32) {
-    return invalid("agent: Can not setup serf, invalid encryption key: key size must be 16, 24 or 32 bytes");
+    return invalid(
+        "agent: Can not setup serf, invalid encryption key: key size must be 16, 24 or 32 bytes");
   }
   return {};
 }
@@ -75,15 +81,17 @@ Result<int> Agent::run() {
   log::configure({config.log_level, config.log_format, config.node_name});
   if (!loaded->file) log::info("No valid config found: Applying default values.");
   for (const std::string& warning : loaded->warnings) log::warning("config: " + warning);
-  log::info("agent: Dkron agent starting", {{"version", version()}, {"data_dir", config.data_dir.string()}});
+  log::info("agent: Dkron agent starting",
+            {{"version", version()}, {"data_dir", config.data_dir.string()}});
 
   // From the first moment on: a signal during a long start is handled behind it.
   loop_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
-  auto server = Server::start(loop_, {config, command_line_, [this](const Error& error) {
-                                        log::fatal("agent: the server cannot go on", {{"error", error}});
-                                        exit_status_ = 1;
-                                        loop_.stop();
-                                      }});
+  auto server =
+      Server::start(loop_, {config, command_line_, [this](const Error& error) {
+                              log::fatal("agent: the server cannot go on", {{"error", error}});
+                              exit_status_ = 1;
+                              loop_.stop();
+                            }});
   if (!server) return fail(server.error());
   server_ = std::move(*server);
   loop_.run();
@@ -114,7 +122,8 @@ void Agent::reload() {
   log::info("Reloading configuration...");
   auto loaded = load();
   if (!loaded) {
-    log::error("agent: the configuration is kept, the new one is not valid", {{"error", loaded.error()}});
+    log::error("agent: the configuration is kept, the new one is not valid",
+               {{"error", loaded.error()}});
     return;
   }
   log::set_level(loaded->config.log_level);

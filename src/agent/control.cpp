@@ -60,19 +60,21 @@ void LeaderControl::answer(Pending& pending, Result<raft::Outcome> outcome) {
   if (const auto callback = std::exchange(pending.callback, nullptr)) callback(std::move(outcome));
 }
 
-// One timer for all: looked at once a second, so that a command that is answered in a millisecond costs a
-// place in a queue and no timer of its own.
+// One timer for all: looked at once a second, so that a command that is answered in a millisecond
+// costs a place in a queue and no timer of its own.
 void LeaderControl::arm_give_up() {
   give_up_timer_->start(seconds(1), [this] { give_up_overdue(); });
 }
 
 void LeaderControl::give_up_overdue() {
   const Duration now = services_.runner.clock.steady();
-  while (!pending_.empty() && (!pending_.front()->callback || pending_.front()->give_up_at <= now)) {
+  while (!pending_.empty() &&
+         (!pending_.front()->callback || pending_.front()->give_up_at <= now)) {
     const auto pending = std::move(pending_.front());
     pending_.pop_front();
     answer(*pending, fail(ErrorCode::OutcomeUnknown,
-                          "the outcome is not known: the write was not confirmed within 10 s and may still happen"));
+                          "the outcome is not known: the write was not confirmed within 10 s and "
+                          "may still happen"));
   }
   if (!pending_.empty()) arm_give_up();
 }
@@ -114,33 +116,34 @@ void LeaderControl::propose_void(raft::Command command, OnDone done) {
   });
 }
 
-// For commands whose answer is the job. An outcome that was remembered for a second asking has none, since
-// only short answers are kept: then the job is read.
+// For commands whose answer is the job. An outcome that was remembered for a second asking has
+// none, since only short answers are kept: then the job is read.
 void LeaderControl::propose_for_job(raft::Command command, const std::string& name, OnJob done) {
-  propose(std::move(command), [this, name, done = std::move(done)](const Result<raft::Outcome>& outcome) {
-    if (!outcome) {
-      done(fail(outcome.error()));
-      return;
-    }
-    if (outcome->code != ErrorCode::Ok) {
-      done(fail(outcome->code, outcome->message));
-      return;
-    }
-    store::JobAnswer answer;
-    if (!outcome->payload.empty() && answer.ParseFromString(outcome->payload)) {
-      done(model::to_job(answer.definition(), answer.state()));
-      return;
-    }
-    read_job(name, [name, done](Result<std::optional<model::Job>> job) {
-      if (!job) {
-        done(fail(job.error()));
-      } else if (!*job) {
-        done(fail(ErrorCode::NotFound, "job " + name + " not found"));
-      } else {
-        done(std::move(**job));
-      }
-    });
-  });
+  propose(std::move(command),
+          [this, name, done = std::move(done)](const Result<raft::Outcome>& outcome) {
+            if (!outcome) {
+              done(fail(outcome.error()));
+              return;
+            }
+            if (outcome->code != ErrorCode::Ok) {
+              done(fail(outcome->code, outcome->message));
+              return;
+            }
+            store::JobAnswer answer;
+            if (!outcome->payload.empty() && answer.ParseFromString(outcome->payload)) {
+              done(model::to_job(answer.definition(), answer.state()));
+              return;
+            }
+            read_job(name, [name, done](Result<std::optional<model::Job>> job) {
+              if (!job) {
+                done(fail(job.error()));
+              } else if (!*job) {
+                done(fail(ErrorCode::NotFound, "job " + name + " not found"));
+              } else {
+                done(std::move(**job));
+              }
+            });
+          });
 }
 
 // ---- Jobs
@@ -149,9 +152,11 @@ Result<void> LeaderControl::validate(const model::Job& job) const {
   if (auto valid = model::validate(job, services_.runner.server_zone); !valid) return valid;
   const auto executor = services_.executors.find(job.executor);
   if (executor == services_.executors.end()) {
-    // As in the original a job may name an executor that is not there; its runs fail with a message.
+    // As in the original a job may name an executor that is not there; its runs fail with a
+    // message.
     if (!job.executor.empty()) {
-      log::warning("api: the job's executor is not present", {{"job", job.name}, {"executor", job.executor}});
+      log::warning("api: the job's executor is not present",
+                   {{"job", job.name}, {"executor", job.executor}});
     }
     return {};
   }
@@ -169,8 +174,8 @@ void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnJob 
     return;
   }
   // The phase of an @every job hangs on its last activation.
-  read_job(job.name, [this, job = std::move(job), options, done = std::move(done)](
-                         Result<std::optional<model::Job>> stored) mutable {
+  read_job(job.name, [this, job = std::move(job), options,
+                      done = std::move(done)](Result<std::optional<model::Job>> stored) mutable {
     if (!stored) {
       done(fail(stored.error()));
       return;
@@ -190,11 +195,13 @@ store::Overdue LeaderControl::find_overdue(const model::Job& stored, Instant now
   Instant first = stored.next;
   if (!schedule || first.is_zero()) return overdue;
   if (first <= stored.last_instant) {
-    first = scheduler::following(*schedule, scheduler::newest_due(*schedule, first, stored.last_instant));
+    first = scheduler::following(*schedule,
+                                 scheduler::newest_due(*schedule, first, stored.last_instant));
   }
   if (first.is_zero() || first > now) return overdue;
-  const auto range = scheduler::missed_range(*schedule, first, scheduler::newest_due(*schedule, first, now),
-                                             scheduler::MissReason::Superseded);
+  const auto range =
+      scheduler::missed_range(*schedule, first, scheduler::newest_due(*schedule, first, now),
+                              scheduler::MissReason::Superseded);
   set_time(overdue.mutable_first(), range.first);
   set_time(overdue.mutable_last(), range.last);
   overdue.set_count(range.count);
@@ -232,9 +239,12 @@ void LeaderControl::toggle_job(std::string name, state::ToggleWish wish, OnJob d
   toggle_job(name, wish, kToggleTries, std::move(done));
 }
 
-// The activation is computed from the schedule as it was read; the state machine refuses it for another.
-void LeaderControl::toggle_job(const std::string& name, state::ToggleWish wish, int tries, OnJob done) {
-  read_job(name, [this, name, wish, tries, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
+// The activation is computed from the schedule as it was read; the state machine refuses it for
+// another.
+void LeaderControl::toggle_job(const std::string& name, state::ToggleWish wish, int tries,
+                               OnJob done) {
+  read_job(name, [this, name, wish, tries,
+                  done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
     if (!job || !*job) {
       done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
       return;
@@ -280,7 +290,8 @@ void LeaderControl::set_paused(bool paused, OnDone done) {
 // ---- Runs
 
 void LeaderControl::run_job(std::string name, state::RunOptions options, OnRun done) {
-  read_job(name, [this, name, options, done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
+  read_job(name, [this, name, options,
+                  done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
     if (!job || !*job) {
       done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
       return;
@@ -288,23 +299,26 @@ void LeaderControl::run_job(std::string name, state::RunOptions options, OnRun d
     store::ManualRunCommand command;
     command.set_name(name);
     command.set_group(services_.groups.next());
-    for (const std::string& node : services_.runner.nodes.select((*job)->tags)) command.add_targets(node);
+    for (const std::string& node : services_.runner.nodes.select((*job)->tags))
+      command.add_targets(node);
     command.set_respect_concurrency(options.respect_concurrency);
     set_time(command.mutable_now(), services_.runner.clock.wall());
     const std::pair<std::uint64_t, std::int64_t> run((*job)->uid, command.group());
-    auto answer = std::make_shared<state::StartedRun>(state::StartedRun{command.group(), std::move(**job)});
-    propose(state::make_command(state::Kind::ManualRun, command),
-            [this, run, options, answer, done = std::move(done)](const Result<raft::Outcome>& outcome) {
-              if (!outcome) {
-                done(fail(outcome.error()));
-              } else if (outcome->code != ErrorCode::Ok) {
-                done(fail(outcome->code, outcome->message));
-              } else if (options.wait) {
-                waiting_.emplace(run, [done, answer] { done(std::move(*answer)); });
-              } else {
-                done(std::move(*answer));
-              }
-            });
+    auto answer =
+        std::make_shared<state::StartedRun>(state::StartedRun{command.group(), std::move(**job)});
+    propose(
+        state::make_command(state::Kind::ManualRun, command),
+        [this, run, options, answer, done = std::move(done)](const Result<raft::Outcome>& outcome) {
+          if (!outcome) {
+            done(fail(outcome.error()));
+          } else if (outcome->code != ErrorCode::Ok) {
+            done(fail(outcome->code, outcome->message));
+          } else if (options.wait) {
+            waiting_.emplace(run, [done, answer] { done(std::move(*answer)); });
+          } else {
+            done(std::move(*answer));
+          }
+        });
   });
 }
 

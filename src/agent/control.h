@@ -1,9 +1,10 @@
-// LeaderControl: what clients ask of the cluster, turned into proposals (implements state::Control).
+// LeaderControl: what clients ask of the cluster, turned into proposals (implements
+// state::Control).
 //
 // What depends on clocks, zones, chance or this node is decided here and written into the command
 // (activations, targets, group ids); the state machine decides the rest. A command whose outcome is
-// unknown is proposed again under the same request id until kAgainFor has passed; one that has no outcome
-// by then is answered with OutcomeUnknown. Main loop's thread.
+// unknown is proposed again under the same request id until kAgainFor has passed; one that has no
+// outcome by then is answered with OutcomeUnknown. Main loop's thread.
 #pragma once
 
 #include <deque>
@@ -32,7 +33,7 @@ class LeaderControl final : public state::Control {
     runner::Services runner;
     runner::GroupIds& groups;
     std::map<std::string, executor::Executor*> executors;
-    std::function<bool()> is_leader;       // Has taken office.
+    std::function<bool()> is_leader;  // Has taken office.
     std::function<std::string()> leader_name;
   };
   explicit LeaderControl(Services services)
@@ -60,8 +61,8 @@ class LeaderControl final : public state::Control {
 
   Result<void> admit() const;
   Result<void> validate(const model::Job& job) const;
-  void propose_job(const model::Job& job, const store::Overdue& overdue, const state::SetJobOptions& options,
-                   state::OnJob done);
+  void propose_job(const model::Job& job, const store::Overdue& overdue,
+                   const state::SetJobOptions& options, state::OnJob done);
   void toggle_job(const std::string& name, state::ToggleWish wish, int tries, state::OnJob done);
   store::Overdue find_overdue(const model::Job& stored, Instant now) const;
   void read_job(const std::string& name, OnFound callback);
@@ -78,7 +79,8 @@ class LeaderControl final : public state::Control {
   bool is_stopping_ = false;
   std::deque<std::shared_ptr<Pending>> pending_;  // In the order of giving up; some are answered.
   std::unique_ptr<Timer> give_up_timer_;
-  std::multimap<std::pair<std::uint64_t, std::int64_t>, std::function<void()>> waiting_;  // By uid and group.
+  std::multimap<std::pair<std::uint64_t, std::int64_t>, std::function<void()>>
+      waiting_;  // By uid and group.
 };
 
 }  // namespace dkron::agent

@@ -3,10 +3,13 @@
 namespace dkron::agent {
 namespace {
 
-const std::vector<double> kLagBounds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
+const std::vector<double> kLagBounds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                        0.5,   1,    2.5,   5,    10,  60};
 const std::vector<double> kDurationBounds = {0.01, 0.1, 1, 10, 60, 600, 3600, 86400};
 
-double to_seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+double to_seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
 
 constexpr char kSkipped[] = "dkron_instants_without_run_total";
 constexpr char kSkippedHelp[] = "Due instants that were recorded without a run.";
@@ -15,28 +18,35 @@ constexpr char kSkippedHelp[] = "Due instants that were recorded without a run."
 
 Instruments::Instruments(telemetry::Metrics& metrics, const std::string& version)
     : metrics_(metrics),
-      runner_{metrics.counter("dkron_launches_total", "Runs launched for a due instant.", {{"late", "false"}}),
-              metrics.counter("dkron_launches_total", "Runs launched for a due instant.", {{"late", "true"}}),
+      runner_{metrics.counter("dkron_launches_total", "Runs launched for a due instant.",
+                              {{"late", "false"}}),
+              metrics.counter("dkron_launches_total", "Runs launched for a due instant.",
+                              {{"late", "true"}}),
               metrics.counter("dkron_retries_total", "Further attempts of failed runs.")},
       scheduler_starts_(metrics.counter("dkron_scheduler_start", "dkron_scheduler_start")),
       lost_(metrics.counter("dkron_executions_lost_total", "Executions whose end nobody saw.")),
       succeeded_(metrics.counters("dkron_job_executions_succeeded_total",
                                   "Total number of successful job executions", "job_name")),
-      failed_(metrics.counters("dkron_job_executions_failed_total", "Total number of failed job executions",
-                               "job_name")),
-      lag_(metrics.histogram("dkron_schedule_lag_seconds", "Start of a run behind its scheduled instant.", kLagBounds)),
-      duration_(metrics.histogram("dkron_execution_duration_seconds", "Length of executions.", kDurationBounds)),
+      failed_(metrics.counters("dkron_job_executions_failed_total",
+                               "Total number of failed job executions", "job_name")),
+      lag_(metrics.histogram("dkron_schedule_lag_seconds",
+                             "Start of a run behind its scheduled instant.", kLagBounds)),
+      duration_(metrics.histogram("dkron_execution_duration_seconds", "Length of executions.",
+                                  kDurationBounds)),
       is_leader_(metrics.gauge("dkron_is_leader", "1 while this server leads.")),
       last_index_(metrics.gauge("dkron_raft_last_index", "Index of the last entry of the log.")),
       commit_index_(metrics.gauge("dkron_raft_commit_index", "Index of the last committed entry.")),
       applied_index_(metrics.gauge("dkron_raft_applied_index", "Index of the last applied entry.")),
       term_(metrics.gauge("dkron_raft_term", "Current term.")),
-      log_bytes_(metrics.gauge("dkron_raft_log_bytes", "Bytes of the log since the last snapshot.")),
+      log_bytes_(
+          metrics.gauge("dkron_raft_log_bytes", "Bytes of the log since the last snapshot.")),
       jobs_(metrics.gauge("dkron_jobs", "Jobs.")),
       running_(metrics.gauge("dkron_executions_running", "Executions under way on this node.")),
       waiting_(metrics.gauge("dkron_runs_waiting", "Launched runs that wait for their process.")),
-      held_back_(metrics.gauge("dkron_jobs_held_back", "Due jobs held back because too many runs wait.")) {
-  metrics.gauge("dkron_build_info", "1; the labels tell the version.", {{"version", version}}).set(1);
+      held_back_(
+          metrics.gauge("dkron_jobs_held_back", "Due jobs held back because too many runs wait.")) {
+  metrics.gauge("dkron_build_info", "1; the labels tell the version.", {{"version", version}})
+      .set(1);
   for (int reason = store::LedgerRow::CONCURRENCY; reason <= store::LedgerRow::EDITED; ++reason) {
     const auto name = state::reason_name(static_cast<store::LedgerRow::Reason>(reason));
     metrics.counter(kSkipped, kSkippedHelp, {{"reason", std::string(name)}});
@@ -54,7 +64,8 @@ void Instruments::on_change(const state::AttemptFinished& change) {
 }
 
 void Instruments::on_change(const state::InstantsSkipped& change) {
-  metrics_.counter(kSkipped, kSkippedHelp, {{"reason", std::string(state::reason_name(change.reason))}})
+  metrics_
+      .counter(kSkipped, kSkippedHelp, {{"reason", std::string(state::reason_name(change.reason))}})
       .add(change.count);
 }
 
@@ -64,7 +75,9 @@ void Instruments::on_change(const state::JobDeleted& change) {
 }
 
 void Instruments::show(const Moment& moment) const {
-  const auto set = [](const telemetry::Gauge& gauge, auto value) { gauge.set(static_cast<double>(value)); };
+  const auto set = [](const telemetry::Gauge& gauge, auto value) {
+    gauge.set(static_cast<double>(value));
+  };
   set(is_leader_, moment.is_leader ? 1 : 0);
   set(last_index_, moment.raft.last_log_index);
   set(commit_index_, moment.raft.commit_index);

@@ -1,7 +1,7 @@
 // Instruments: the metrics of a server under the names of spec metrics 2, 3 and 12, in one place.
 //
-// Counted on the leader only and once per event, from the Changes of the log. Main loop's thread, except
-// that text() of the Metrics may run anywhere.
+// Counted on the leader only and once per event, from the Changes of the log. Main loop's thread,
+// except that text() of the Metrics may run anywhere.
 #pragma once
 
 #include <memory>

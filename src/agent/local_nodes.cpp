@@ -23,7 +23,9 @@ Result<std::unique_ptr<LocalNodes>> LocalNodes::open(Options options) {
   return nodes;
 }
 
-void LocalNodes::resume() { runs_->resume(); }
+void LocalNodes::resume() {
+  runs_->resume();
+}
 
 // The rule of spec engine 5.3 for one candidate.
 std::vector<std::string> LocalNodes::select(const std::optional<model::StringMap>& tags) {
@@ -56,13 +58,15 @@ void LocalNodes::on_started(const node::RunKey& key, Instant started_at) {
   execution.attempt = key.attempt;
   execution.started_at = started_at;
   // A start that is not recorded is only not shown; the result tells it again.
-  options_.propose({runner::started_command(key.uid, execution)},
-                   [](const Result<std::vector<raft::Outcome>>&) {}, true);
+  options_.propose(
+      {runner::started_command(key.uid, execution)},
+      [](const Result<std::vector<raft::Outcome>>&) {}, true);
 }
 
 void LocalNodes::on_finished(const node::RunKey& key, model::Execution execution) {
   options_.propose(
-      {runner::done_command(key.uid, std::move(execution), options_.environment.clock.wall(), system_random())},
+      {runner::done_command(key.uid, std::move(execution), options_.environment.clock.wall(),
+                            system_random())},
       [this, key](const Result<std::vector<raft::Outcome>>& outcomes) {
         if (!outcomes) {
           propose_again_later();

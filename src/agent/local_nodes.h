@@ -1,8 +1,8 @@
-// LocalNodes: the cluster of one node, as the leader's runner sees it; runs end here and their results are
-// proposed from here.
+// LocalNodes: the cluster of one node, as the leader's runner sees it; runs end here and their
+// results are proposed from here.
 //
-// Owns this node's NodeRuns. A result stays with the node until its Done command is committed (or refused,
-// since its job is gone); until then it is proposed again. Main loop's thread.
+// Owns this node's NodeRuns. A result stays with the node until its Done command is committed (or
+// refused, since its job is gone); until then it is proposed again. Main loop's thread.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,8 @@ namespace dkron::agent {
 
 class LocalNodes final : public runner::Nodes {
  public:
-  using Propose = std::function<void(std::vector<raft::Command>, raft::ProposeCallback, bool may_linger)>;
+  using Propose =
+      std::function<void(std::vector<raft::Command>, raft::ProposeCallback, bool may_linger)>;
 
   // Pause before results that could not be committed are proposed again.
   static constexpr Duration kAgain = milliseconds(500);

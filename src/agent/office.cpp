@@ -30,7 +30,8 @@ void Office::take() {
       return;
     }
     initialise_cluster();
-    // What changes while the open work is read is acted on at once; that it may be told twice is harmless.
+    // What changes while the open work is read is acted on at once; that it may be told twice is
+    // harmless.
     services_.runs.start();
     read_open_work();
   });
@@ -40,24 +41,27 @@ void Office::take() {
 void Office::initialise_cluster() {
   store::InitClusterCommand command;
   command.set_cluster_id(services_.raft.identity().cluster_id);
-  services_.runner.propose({state::make_command(state::Kind::InitCluster, command)},
-                           [](const Result<std::vector<raft::Outcome>>& outcomes) {
-                             if (!outcomes) log::warning("dkron: the cluster id was not recorded",
-                                                         {{"error", outcomes.error()}});
-                           },
-                           false);
+  services_.runner.propose(
+      {state::make_command(state::Kind::InitCluster, command)},
+      [](const Result<std::vector<raft::Outcome>>& outcomes) {
+        if (!outcomes)
+          log::warning("dkron: the cluster id was not recorded", {{"error", outcomes.error()}});
+      },
+      false);
 }
 
 void Office::read_open_work() {
-  const bool accepted = services_.runner.workers.try_post(
-      [this, tenure = tenure_, &store = services_.runner.store, post = services_.runner.loop.poster()] {
+  const bool accepted =
+      services_.runner.workers.try_post([this, tenure = tenure_, &store = services_.runner.store,
+                                         post = services_.runner.loop.poster()] {
         auto work = state::list_open_work(*store.snapshot());
         post([this, tenure, work = std::move(work)] {
           if (tenure == tenure_) enter(work);
         });
       });
   if (!accepted) {
-    try_again_later("dkron: failed to establish leadership", Error{ErrorCode::Overloaded, "the workers are busy"});
+    try_again_later("dkron: failed to establish leadership",
+                    Error{ErrorCode::Overloaded, "the workers are busy"});
   }
 }
 
@@ -70,8 +74,8 @@ void Office::enter(const Result<state::OpenWork>& work) {
   log::info("dkron: cluster leadership acquired");
   services_.runs.take_over(*work);
   if (may_launch_) {
-    log::info("agent: Starting scheduler", {{"jobs", services_.runner.index.size()},
-                                            {"open_runs", work->groups.size()}});
+    log::info("agent: Starting scheduler",
+              {{"jobs", services_.runner.index.size()}, {"open_runs", work->groups.size()}});
     services_.launcher.start();
   }
   services_.on_taken();

@@ -1,8 +1,9 @@
 // Office: what a server does because it leads, from winning leadership to losing it.
 //
-// Takes office in steps: a barrier (everything committed before is applied here), then the open work is
-// read from the store, then scheduler and runner start. Nothing of the former leader's memory is needed.
-// Until the last step the server refuses what only a leader may do. Main loop's thread.
+// Takes office in steps: a barrier (everything committed before is applied here), then the open
+// work is read from the store, then scheduler and runner start. Nothing of the former leader's
+// memory is needed. Until the last step the server refuses what only a leader may do. Main loop's
+// thread.
 #pragma once
 
 #include <functional>

@@ -26,14 +26,16 @@ constexpr Duration kDrainLog = seconds(1);
 
 struct Addresses {
   config::HostPort http;
-  config::HostPort gossip;      // Advertised.
-  std::string rpc;              // Advertised, host:port.
+  config::HostPort gossip;  // Advertised.
+  std::string rpc;          // Advertised, host:port.
 };
 
 Result<Addresses> resolve_addresses(const config::Config& config) {
   Addresses addresses;
   auto bind_text = config::render_address(config.bind_addr);
-  if (!bind_text) return fail(bind_text.error().code, "bind address resolution failed: " + bind_text.error().message);
+  if (!bind_text)
+    return fail(bind_text.error().code,
+                "bind address resolution failed: " + bind_text.error().message);
   auto bind = config::split_host_port(*bind_text, kDefaultGossipPort);
   if (bind && !bind->host.empty()) {
     auto ip = config::resolve_host(bind->host);
@@ -41,13 +43,15 @@ Result<Addresses> resolve_addresses(const config::Config& config) {
     if (!ip) bind = fail(ip.error());
   }
   if (!bind) {
-    return fail(ErrorCode::InvalidArgument, "agent: Can not setup serf, invalid bind address: " + bind.error().message);
+    return fail(ErrorCode::InvalidArgument,
+                "agent: Can not setup serf, invalid bind address: " + bind.error().message);
   }
   auto http_text = config::render_address(config.http_addr);
   auto http = http_text ? config::split_host_port(*http_text, kDefaultHttpPort)
                         : Result<config::HostPort>(fail(http_text.error()));
   if (!http) {
-    return fail(ErrorCode::InvalidArgument, "HTTP address resolution failed: " + http.error().message);
+    return fail(ErrorCode::InvalidArgument,
+                "HTTP address resolution failed: " + http.error().message);
   }
   auto advertise_text = config::render_address(config.advertise_addr);
   if (!advertise_text) return fail(advertise_text.error());
@@ -55,12 +59,14 @@ Result<Addresses> resolve_addresses(const config::Config& config) {
   if (!advertised) return fail(advertised.error());
   addresses.http = *http;
   addresses.gossip = *advertised;
-  addresses.rpc = config::join_host_port(advertised->host, static_cast<std::uint16_t>(config.advertise_rpc_port));
+  addresses.rpc = config::join_host_port(advertised->host,
+                                         static_cast<std::uint16_t>(config.advertise_rpc_port));
   return addresses;
 }
 
 // Spec cli 7.
-std::map<std::string, std::string> member_tags(const config::Config& config, const Addresses& addresses) {
+std::map<std::string, std::string> member_tags(const config::Config& config,
+                                               const Addresses& addresses) {
   auto tags = config.tags;
   tags["role"] = "dkron";
   tags["dc"] = config.datacenter;
@@ -78,12 +84,14 @@ std::string masked_command_line(const std::vector<std::string>& arguments) {
   std::string json = "[";
   bool hide_next = false;
   for (const std::string& argument : arguments) {
-    const bool is_secret = argument.starts_with("--encrypt") || argument.starts_with("--mail-password");
+    const bool is_secret =
+        argument.starts_with("--encrypt") || argument.starts_with("--mail-password");
     const auto equals = argument.find('=');
     if (json.size() > 1) json += ',';
-    model::append_json_string(&json, hide_next                                     ? "***"
-                                     : is_secret && equals != std::string::npos ? argument.substr(0, equals) + "=***"
-                                                                                   : argument);
+    model::append_json_string(&json, hide_next ? "***"
+                                     : is_secret && equals != std::string::npos
+                                         ? argument.substr(0, equals) + "=***"
+                                         : argument);
     hide_next = is_secret && equals == std::string::npos;
   }
   return json + "]";
@@ -119,7 +127,8 @@ class SingleServer final : public Server {
   runner::Services runner_services();
   api::Services api_services();
   api::Health health() const;
-  void propose(std::vector<raft::Command> commands, raft::ProposeCallback callback, bool may_linger);
+  void propose(std::vector<raft::Command> commands, raft::ProposeCallback callback,
+               bool may_linger);
   void on_changes(const state::Changes& changes);
   void on_change(const state::JobChanged& change);
   void on_change(const state::JobDeleted& change);
@@ -136,7 +145,8 @@ class SingleServer final : public Server {
 
   const config::Config& config() const { return options_.config; }
   std::map<std::string, executor::Executor*> executors() {
-    return {{std::string(shell_->name()), shell_.get()}, {std::string(http_executor_->name()), http_executor_.get()}};
+    return {{std::string(shell_->name()), shell_.get()},
+            {std::string(http_executor_->name()), http_executor_.get()}};
   }
 
   net::Loop& loop_;
@@ -195,7 +205,9 @@ Result<void> SingleServer::open_state() {
   store_ = std::move(*store);
   // Changes of the log's replay wait in the loop's queue until everything is built.
   auto machine = state::Machine::open(*store_, [this](state::Changes changes) {
-    loop_.post([this, changes = std::make_shared<state::Changes>(std::move(changes))] { on_changes(*changes); });
+    loop_.post([this, changes = std::make_shared<state::Changes>(std::move(changes))] {
+      on_changes(*changes);
+    });
   });
   if (!machine) return fail(machine.error());
   machine_ = std::move(*machine);
@@ -204,8 +216,8 @@ Result<void> SingleServer::open_state() {
 
 Result<void> SingleServer::open_nodes() {
   LocalNodes::Options options{
-      node::NodeRuns::Environment{loop_, workers_, system_clock(), config().node_name, config().data_dir / "runs",
-                                  executors()},
+      node::NodeRuns::Environment{loop_, workers_, system_clock(), config().node_name,
+                                  config().data_dir / "runs", executors()},
       member_tags(config(), addresses_),
       [this](auto commands, auto callback, bool may_linger) {
         propose(std::move(commands), std::move(callback), may_linger);
@@ -252,11 +264,15 @@ Result<void> SingleServer::open_api() {
   net::HttpServerOptions options;
   options.host = addresses_.http.host;
   options.port = addresses_.http.port;
-  options.body_limit = [this](net::Method method, std::string_view path) { return api_->body_limit(method, path); };
-  auto http = net::HttpServer::listen(loop_, std::move(options), [this](net::Request request, net::Responder responder) {
-    api_->handle(std::move(request), std::move(responder));
-  });
-  if (!http) return fail(http.error().code, "api: Error starting HTTP server: " + http.error().message);
+  options.body_limit = [this](net::Method method, std::string_view path) {
+    return api_->body_limit(method, path);
+  };
+  auto http = net::HttpServer::listen(loop_, std::move(options),
+                                      [this](net::Request request, net::Responder responder) {
+                                        api_->handle(std::move(request), std::move(responder));
+                                      });
+  if (!http)
+    return fail(http.error().code, "api: Error starting HTTP server: " + http.error().message);
   http_ = std::move(*http);
   log::info("api: Running HTTP server",
             {{"address", config::join_host_port(addresses_.http.host, http_->port())}});
@@ -281,7 +297,8 @@ runner::Services SingleServer::runner_services() {
                           instruments_.runner_counters()};
 }
 
-void SingleServer::propose(std::vector<raft::Command> commands, raft::ProposeCallback callback, bool may_linger) {
+void SingleServer::propose(std::vector<raft::Command> commands, raft::ProposeCallback callback,
+                           bool may_linger) {
   // What waits behind a full disk would wait without end, and nobody would know why.
   if (store_->is_out_of_space()) {
     loop_.post([callback = std::move(callback)] {
@@ -315,8 +332,8 @@ api::Services SingleServer::api_services() {
   };
   if (config().enable_prometheus) {
     services.refresh_metrics = [this] {
-      instruments_.show({raft_->status(), office_->is_held(), index_.size(), nodes_->runs().active(),
-                         nodes_->waiting(), launcher_->held_back()});
+      instruments_.show({raft_->status(), office_->is_held(), index_.size(),
+                         nodes_->runs().active(), nodes_->waiting(), launcher_->held_back()});
     };
     services.metrics = [this] { return metrics_.text(); };
   }
@@ -365,12 +382,14 @@ void SingleServer::on_change(const state::InstantsSkipped& change) {
 
 void SingleServer::on_change(const state::PauseChanged& change) {
   is_paused_ = change.paused;
-  log::info(change.paused ? "agent: New job submissions paused" : "agent: New job submissions resumed");
+  log::info(change.paused ? "agent: New job submissions paused"
+                          : "agent: New job submissions resumed");
 }
 
 // At the start the index is loaded behind the restore, so it has everything already.
 void SingleServer::on_change(const state::StateReplaced&) {
-  if (auto loaded = state::load_index(store_->reader(), &index_); !loaded) options_.on_fatal(loaded.error());
+  if (auto loaded = state::load_index(store_->reader(), &index_); !loaded)
+    options_.on_fatal(loaded.error());
 }
 
 // ---- Reload and stop
@@ -385,7 +404,8 @@ void SingleServer::stop(std::function<void(std::size_t)> stopped) {
   control_->refuse_new();
   office_->stop_launching();
   const Duration now = system_clock().steady();
-  drain_until_ = config().drain_timeout == Duration(0) ? Duration::max() : now + config().drain_timeout;
+  drain_until_ =
+      config().drain_timeout == Duration(0) ? Duration::max() : now + config().drain_timeout;
   drain();
 }
 
@@ -396,7 +416,8 @@ void SingleServer::drain() {
     if (active == 0) {
       log::info("No jobs left. Exiting.");
     } else {
-      log::warning("Jobs are still running; the next start of this node watches them", {{"runs", active}});
+      log::warning("Jobs are still running; the next start of this node watches them",
+                   {{"runs", active}});
     }
     http_->stop([this] { close(); });
     return;
@@ -421,7 +442,9 @@ void SingleServer::close() {
 
 }  // namespace
 
-std::string_view version() { return DKRON_VERSION; }
+std::string_view version() {
+  return DKRON_VERSION;
+}
 
 Result<std::unique_ptr<Server>> Server::start(net::Loop& loop, ServerOptions options) {
   auto addresses = resolve_addresses(options.config);

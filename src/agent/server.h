@@ -1,7 +1,7 @@
 // Server: everything that makes a node a server, built, wired and taken down in the right order.
 //
-// The composition root: the only place besides cli/ that knows the concrete types of all folders. Lives
-// on the main loop's thread, which its caller runs.
+// The composition root: the only place besides cli/ that knows the concrete types of all folders.
+// Lives on the main loop's thread, which its caller runs.
 #pragma once
 
 #include <functional>
@@ -23,13 +23,13 @@ struct ServerOptions {
 
 class Server {
  public:
-  // Opens the data directory, joins consensus and listens; returns when requests can be answered. Errors
-  // say what to do; nothing is left running then.
+  // Opens the data directory, joins consensus and listens; returns when requests can be answered.
+  // Errors say what to do; nothing is left running then.
   static Result<std::unique_ptr<Server>> start(net::Loop& loop, ServerOptions options);
   virtual ~Server() = default;
 
-  // Stops launching, refuses new commands, waits for runs on this node up to config.drain_timeout, then
-  // closes. `stopped` tells how many runs are left (they are watched again by the next start).
+  // Stops launching, refuses new commands, waits for runs on this node up to config.drain_timeout,
+  // then closes. `stopped` tells how many runs are left (they are watched again by the next start).
   virtual void stop(std::function<void(std::size_t runs_left)> stopped) = 0;
   // Takes over the settings that may change while running (tags).
   virtual void reload(const config::Config& config) = 0;

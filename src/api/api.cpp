@@ -16,7 +16,8 @@ Api::Api(Services services) : services_(std::move(services)), router_(services_.
 }
 
 void Api::on_worker(ExchangePtr exchange, std::function<void(ExchangePtr)> work) {
-  const bool accepted = services_.workers.try_post([exchange, work = std::move(work)] { work(exchange); });
+  const bool accepted =
+      services_.workers.try_post([exchange, work = std::move(work)] { work(exchange); });
   if (!accepted) exchange->error(503, "too many requests wait for the store");
 }
 

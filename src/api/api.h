@@ -1,7 +1,8 @@
-// Api: the REST surface of a server (spec rest-api), on top of state::Control and the store's read views.
+// Api: the REST surface of a server (spec rest-api), on top of state::Control and the store's read
+// views.
 //
-// One file for each group of endpoints; each adds its routes to the Router. Handlers run on the main
-// loop's thread and move every read of the store to the worker threads. Owned by agent/.
+// One file for each group of endpoints; each adds its routes to the Router. Handlers run on the
+// main loop's thread and move every read of the store to the worker threads. Owned by agent/.
 #pragma once
 
 #include <memory>
@@ -36,7 +37,8 @@ class Api {
   void on_worker(ExchangePtr exchange, std::function<void(ExchangePtr)> work);
   // Answers with the job as it is stored now.
   void answer_job(const ExchangePtr& exchange, int status, const std::string& name);
-  // Reads the job for a handler on a worker thread; answers 404 or 500 itself and gives nullopt then.
+  // Reads the job for a handler on a worker thread; answers 404 or 500 itself and gives nullopt
+  // then.
   std::optional<model::Job> read_job(const ExchangePtr& exchange, const std::string& name);
 
   Services services_;

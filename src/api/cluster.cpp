@@ -40,9 +40,10 @@ std::string member_id(const std::string& name) {
     low = (low ^ static_cast<unsigned char>(c)) * 0x100000001b3 + high;
   }
   char text[40];
-  std::snprintf(text, sizeof text, "%08x-%04x-8%03x-8%03x-%012llx", static_cast<unsigned>(high >> 32),
-                static_cast<unsigned>(high >> 16 & 0xffff), static_cast<unsigned>(high & 0xfff),
-                static_cast<unsigned>(low >> 52), static_cast<unsigned long long>(low & 0xffffffffffff));
+  std::snprintf(text, sizeof text, "%08x-%04x-8%03x-8%03x-%012llx",
+                static_cast<unsigned>(high >> 32), static_cast<unsigned>(high >> 16 & 0xffff),
+                static_cast<unsigned>(high & 0xfff), static_cast<unsigned>(low >> 52),
+                static_cast<unsigned long long>(low & 0xffffffffffff));
   return text;
 }
 
@@ -64,8 +65,8 @@ void append_member(std::string* out, const Member& member) {
 // The counters of a gossip layer that has seen only its own node.
 StringMap gossip_status(const std::vector<Member>& members) {
   StringMap status;
-  for (const char* zero : {"coordinate_resets", "event_queue", "failed", "health_score", "intent_queue", "left",
-                           "query_queue"}) {
+  for (const char* zero : {"coordinate_resets", "event_queue", "failed", "health_score",
+                           "intent_queue", "left", "query_queue"}) {
     status[zero] = "0";
   }
   for (const char* clock : {"event_time", "member_time", "query_time"}) status[clock] = "1";
@@ -77,7 +78,8 @@ StringMap gossip_status(const std::vector<Member>& members) {
 int read_days(std::string_view text) {
   int days = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
-  if (error != std::errc() || end != text.data() + text.size() || days <= 0) return kStatisticsDaysDefault;
+  if (error != std::errc() || end != text.data() + text.size() || days <= 0)
+    return kStatisticsDaysDefault;
   return std::min(days, kStatisticsDaysLimit);
 }
 
@@ -85,7 +87,8 @@ std::string statistics_json(const std::vector<state::DayCount>& days) {
   std::string body = "{\"stats\":[";
   for (const state::DayCount& day : days) {
     if (body.back() == '}') body += ',';
-    body += "{\"date\":\"" + day.date + "T00:00:00Z\",\"success_count\":" + std::to_string(day.success_count) +
+    body += "{\"date\":\"" + day.date +
+            "T00:00:00Z\",\"success_count\":" + std::to_string(day.success_count) +
             ",\"failed_count\":" + std::to_string(day.failed_count) + "}";
   }
   return body + "]}";
@@ -110,7 +113,8 @@ void Api::add_cluster_routes() {
 
   router_.add(net::Method::Get, "/v1/members", [this](const ExchangePtr& exchange) {
     auto members = services_.members();
-    std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.name < b.name; });
+    std::sort(members.begin(), members.end(),
+              [](const Member& a, const Member& b) { return a.name < b.name; });
     std::string body = "[";
     for (const Member& member : members) {
       if (body.size() > 1) body += ',';
@@ -143,17 +147,19 @@ void Api::add_cluster_routes() {
   const auto answer_pause = [](const ExchangePtr& exchange, bool paused) {
     exchange->json(200, paused ? "{\"paused\":true}" : "{\"paused\":false}");
   };
-  router_.add(net::Method::Get, "/v1/pause",
-              [this, answer_pause](const ExchangePtr& e) { answer_pause(e, services_.is_paused()); });
+  router_.add(net::Method::Get, "/v1/pause", [this, answer_pause](const ExchangePtr& e) {
+    answer_pause(e, services_.is_paused());
+  });
   const auto set_paused = [this, answer_pause](bool paused) {
     return [this, answer_pause, paused](const ExchangePtr& exchange) {
-      services_.control.set_paused(paused, [exchange, answer_pause, paused](const Result<void>& done) {
-        if (done) {
-          answer_pause(exchange, paused);
-        } else {
-          exchange->error(done.error());
-        }
-      });
+      services_.control.set_paused(paused,
+                                   [exchange, answer_pause, paused](const Result<void>& done) {
+                                     if (done) {
+                                       answer_pause(exchange, paused);
+                                     } else {
+                                       exchange->error(done.error());
+                                     }
+                                   });
     };
   };
   router_.add(net::Method::Post, "/v1/pause", set_paused(true));
@@ -161,7 +167,8 @@ void Api::add_cluster_routes() {
 
   router_.add(net::Method::Get, "/v1/stats", [this](const ExchangePtr& exchange) {
     on_worker(exchange, [this, today = services_.clock.wall()](const ExchangePtr& e) {
-      auto days = state::list_statistics(services_.store.reader(), today, read_days(e->query("days")));
+      auto days =
+          state::list_statistics(services_.store.reader(), today, read_days(e->query("days")));
       if (!days) {
         e->error(days.error());
       } else {

@@ -25,7 +25,9 @@ int http_status(ErrorCode code) {
 }
 
 Exchange::Exchange(net::Request request, net::Responder responder, net::Headers headers)
-    : request_(std::move(request)), responder_(std::move(responder)), headers_(std::move(headers)) {}
+    : request_(std::move(request)),
+      responder_(std::move(responder)),
+      headers_(std::move(headers)) {}
 
 bool Exchange::flag(std::string_view name) const {
   const net::QueryParameter* parameter = request_.find_query(name);
@@ -61,7 +63,8 @@ void Exchange::error(int status, std::string_view message) {
   if (message.empty()) message = net::reason_phrase(status);
   const std::string_view accept = net::find_header(request_.headers, "Accept");
   const bool wants_json = accept.find("application/json") != accept.npos &&
-                          accept.find("*/*") == accept.npos && accept.find("text/plain") == accept.npos;
+                          accept.find("*/*") == accept.npos &&
+                          accept.find("text/plain") == accept.npos;
   if (!wants_json) {
     text(status, std::string(message));
     return;
@@ -75,7 +78,9 @@ void Exchange::error(int status, std::string_view message) {
   send(std::move(response));
 }
 
-void Exchange::error(const Error& error) { this->error(http_status(error.code), error.message); }
+void Exchange::error(const Error& error) {
+  this->error(http_status(error.code), error.message);
+}
 
 void Exchange::send(net::Response response) {
   for (auto& header : headers_) response.headers.push_back(std::move(header));

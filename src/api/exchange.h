@@ -1,8 +1,8 @@
 // Exchange: one request on its way through a handler, and the ways to answer it.
 //
-// Shared by the callbacks that a handler leaves behind; the answer is sent once, from any thread. Keeps
-// the rules of spec rest-api 1.3 in one place: content types, `?pretty`, error texts (JSON when the client
-// asks for nothing else), never an empty error.
+// Shared by the callbacks that a handler leaves behind; the answer is sent once, from any thread.
+// Keeps the rules of spec rest-api 1.3 in one place: content types, `?pretty`, error texts (JSON
+// when the client asks for nothing else), never an empty error.
 #pragma once
 
 #include <memory>

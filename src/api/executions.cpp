@@ -15,11 +15,14 @@ using Less = bool (*)(const Execution&, const Execution&);
 
 // The order for `_sort`; null for an unknown field. The default sorts by id as text.
 Less order_by(std::string_view field) {
-  if (field.empty() || field == "id") return [](const Execution& a, const Execution& b) { return a.id() < b.id(); };
-  if (field == "started_at") return [](const Execution& a, const Execution& b) { return a.started_at < b.started_at; };
+  if (field.empty() || field == "id")
+    return [](const Execution& a, const Execution& b) { return a.id() < b.id(); };
+  if (field == "started_at")
+    return [](const Execution& a, const Execution& b) { return a.started_at < b.started_at; };
   if (field == "finished_at")
     return [](const Execution& a, const Execution& b) { return a.finished_at < b.finished_at; };
-  if (field == "attempt") return [](const Execution& a, const Execution& b) { return a.attempt < b.attempt; };
+  if (field == "attempt")
+    return [](const Execution& a, const Execution& b) { return a.attempt < b.attempt; };
   return nullptr;
 }
 
@@ -42,16 +45,18 @@ void Api::add_execution_routes() {
       }
       const auto job = read_job(e, e->parameter(0));
       if (!job) return;
-      const std::uint32_t keep = job->keep_executions == 0 ? state::kDefaultKeepExecutions : job->keep_executions;
+      const std::uint32_t keep =
+          job->keep_executions == 0 ? state::kDefaultKeepExecutions : job->keep_executions;
       auto executions = state::list_executions(services_.store.reader(), *job, keep, true);
       if (!executions) {
         e->error(executions.error());
         return;
       }
       const bool descending = !e->has_query("_order") || e->query("_order") == "DESC";
-      std::stable_sort(executions->begin(), executions->end(), [&](const Execution& a, const Execution& b) {
-        return descending ? less(b, a) : less(a, b);
-      });
+      std::stable_sort(executions->begin(), executions->end(),
+                       [&](const Execution& a, const Execution& b) {
+                         return descending ? less(b, a) : less(a, b);
+                       });
       const auto zone = TimeZone::load(job->timezone).value_or(TimeZone::utc());
       const auto total = static_cast<std::int64_t>(executions->size());
       const std::int64_t start = read_number(e->query("_start"), 0);
@@ -60,38 +65,41 @@ void Api::add_execution_routes() {
       std::string body = "[";
       for (std::int64_t i = start; i < end; ++i) {
         if (i > start) body += ',';
-        model::append_listed_execution(&body, (*executions)[static_cast<std::size_t>(i)], zone, limit);
+        model::append_listed_execution(&body, (*executions)[static_cast<std::size_t>(i)], zone,
+                                       limit);
       }
       e->add_header("X-Total-Count", std::to_string(total));
       e->json(200, body + "]");
     });
   });
 
-  router_.add(net::Method::Get, "/v1/jobs/:job/executions/:execution", [this](const ExchangePtr& exchange) {
-    on_worker(exchange, [this](const ExchangePtr& e) {
-      const auto job = read_job(e, e->parameter(0));
-      if (!job) return;
-      auto execution = state::find_execution(services_.store.reader(), *job, e->parameter(1));
-      if (!execution) {
-        e->error(execution.error());
-      } else if (!*execution) {
-        e->error(404, "execution " + e->parameter(1) + " not found");
-      } else {
-        std::string body;
-        model::append_execution(&body, **execution, TimeZone::utc());
-        e->json(200, std::move(body));
-      }
-    });
-  });
+  router_.add(
+      net::Method::Get, "/v1/jobs/:job/executions/:execution", [this](const ExchangePtr& exchange) {
+        on_worker(exchange, [this](const ExchangePtr& e) {
+          const auto job = read_job(e, e->parameter(0));
+          if (!job) return;
+          auto execution = state::find_execution(services_.store.reader(), *job, e->parameter(1));
+          if (!execution) {
+            e->error(execution.error());
+          } else if (!*execution) {
+            e->error(404, "execution " + e->parameter(1) + " not found");
+          } else {
+            std::string body;
+            model::append_execution(&body, **execution, TimeZone::utc());
+            e->json(200, std::move(body));
+          }
+        });
+      });
 
   router_.add(net::Method::Delete, "/v1/jobs/:job/executions", [this](const ExchangePtr& exchange) {
-    services_.control.delete_executions(exchange->parameter(0), [this, exchange](const Result<void>& done) {
-      if (!done) {
-        exchange->error(done.error());
-      } else {
-        answer_job(exchange, 200, exchange->parameter(0));
-      }
-    });
+    services_.control.delete_executions(exchange->parameter(0),
+                                        [this, exchange](const Result<void>& done) {
+                                          if (!done) {
+                                            exchange->error(done.error());
+                                          } else {
+                                            answer_job(exchange, 200, exchange->parameter(0));
+                                          }
+                                        });
   });
 
   router_.add(net::Method::Get, "/v1/busy", [this](const ExchangePtr& exchange) {

@@ -15,8 +15,8 @@ void append_issues(std::string* body, const std::vector<std::string>& issues) {
 }
 
 bool wants_html(std::string_view accept) {
-  return accept.empty() || accept.find("text/html") != accept.npos || accept.find("text/*") != accept.npos ||
-         accept.find("*/*") != accept.npos;
+  return accept.empty() || accept.find("text/html") != accept.npos ||
+         accept.find("text/*") != accept.npos || accept.find("*/*") != accept.npos;
 }
 
 }  // namespace
@@ -24,32 +24,40 @@ bool wants_html(std::string_view accept) {
 void Api::add_health_routes() {
   RouteOptions bare;
   bare.has_cors = false;
-  router_.add(net::Method::Get, "/health", [this](const ExchangePtr& exchange) {
-    const Health health = services_.health();
-    std::string body = "{";
-    if (!health.issues.empty()) {
-      append_issues(&body, health.issues);
-      body += ',';
-    }
-    body += health.is_leader ? "\"leader\":true," : "\"leader\":false,";
-    body += health.issues.empty() ? "\"status\":\"healthy\"}" : "\"status\":\"unhealthy\"}";
-    exchange->json(health.issues.empty() ? 200 : 503, std::move(body));
-  }, bare);
+  router_.add(
+      net::Method::Get, "/health",
+      [this](const ExchangePtr& exchange) {
+        const Health health = services_.health();
+        std::string body = "{";
+        if (!health.issues.empty()) {
+          append_issues(&body, health.issues);
+          body += ',';
+        }
+        body += health.is_leader ? "\"leader\":true," : "\"leader\":false,";
+        body += health.issues.empty() ? "\"status\":\"healthy\"}" : "\"status\":\"unhealthy\"}";
+        exchange->json(health.issues.empty() ? 200 : 503, std::move(body));
+      },
+      bare);
 
-  router_.add(net::Method::Get, "/health/live",
-              [](const ExchangePtr& exchange) { exchange->json(200, "{\"status\":\"alive\"}"); }, bare);
+  router_.add(
+      net::Method::Get, "/health/live",
+      [](const ExchangePtr& exchange) { exchange->json(200, "{\"status\":\"alive\"}"); }, bare);
 
-  router_.add(net::Method::Get, "/health/ready", [this](const ExchangePtr& exchange) {
-    const Health health = services_.health();
-    std::string body = health.is_ready ? "{\"status\":\"ready\",\"leader\":" : "{\"status\":\"not ready\",\"leader\":";
-    model::append_json_string(&body, health.leader);
-    body += ",\"raft_state\":\"" + health.raft_state + "\"";
-    if (!health.is_ready) {
-      body += ',';
-      append_issues(&body, {health.leader.empty() ? "no leader" : "starting"});
-    }
-    exchange->json(health.is_ready ? 200 : 503, body + "}");
-  }, bare);
+  router_.add(
+      net::Method::Get, "/health/ready",
+      [this](const ExchangePtr& exchange) {
+        const Health health = services_.health();
+        std::string body = health.is_ready ? "{\"status\":\"ready\",\"leader\":"
+                                           : "{\"status\":\"not ready\",\"leader\":";
+        model::append_json_string(&body, health.leader);
+        body += ",\"raft_state\":\"" + health.raft_state + "\"";
+        if (!health.is_ready) {
+          body += ',';
+          append_issues(&body, {health.leader.empty() ? "no leader" : "starting"});
+        }
+        exchange->json(health.is_ready ? 200 : 503, body + "}");
+      },
+      bare);
 
   router_.add(net::Method::Get, "/debug/vars",
               [this](const ExchangePtr& exchange) { exchange->json(200, services_.variables()); });

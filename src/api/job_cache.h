@@ -1,6 +1,7 @@
 // JobCache: the rendered JSON of jobs by (uid, version), least recently used first out.
 //
-// A list of 10,000 jobs is 10,000 look-ups here and one concatenation. At most kLimitBytes. Thread-safe.
+// A list of 10,000 jobs is 10,000 look-ups here and one concatenation. At most kLimitBytes.
+// Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,10 @@ class JobCache {
 
   using Rendered = std::shared_ptr<const std::string>;
 
-  // The JSON of each job, read and rendered when it is not there; jobs deleted meanwhile are left out.
-  // Worker threads.
-  Result<std::vector<Rendered>> get(const store::Reader& reader, const std::vector<state::JobRef>& jobs);
+  // The JSON of each job, read and rendered when it is not there; jobs deleted meanwhile are left
+  // out. Worker threads.
+  Result<std::vector<Rendered>> get(const store::Reader& reader,
+                                    const std::vector<state::JobRef>& jobs);
 
  private:
   struct Entry {

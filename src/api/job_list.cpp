@@ -1,7 +1,7 @@
 // GET /v1/jobs: paging, sorting, filters (spec rest-api 4.1).
 //
-// What the index knows is answered from memory; filters and sort fields that only the definition has walk
-// the store on a worker thread.
+// What the index knows is answered from memory; filters and sort fields that only the definition
+// has walk the store on a worker thread.
 #include <algorithm>
 #include <charconv>
 #include <set>
@@ -41,7 +41,8 @@ std::optional<SortField> index_field(std::string_view name) {
 
 // Digits that sort as the times do; those of RFC 3339 do not, because final zeros are cut.
 std::string time_key(Instant t) {
-  const std::string seconds = std::to_string(1'000'000'000'000 + (t.unix_seconds() - Instant::kZeroSeconds));
+  const std::string seconds =
+      std::to_string(1'000'000'000'000 + (t.unix_seconds() - Instant::kZeroSeconds));
   return seconds + std::to_string(1'000'000'000 + t.nanos());
 }
 
@@ -55,8 +56,10 @@ Text definition_field(std::string_view name) {
   if (name == "executor") return [](const model::Job& j) { return j.executor; };
   if (name == "parent_job") return [](const model::Job& j) { return j.parent_job; };
   if (name == "concurrency") return [](const model::Job& j) { return j.concurrency; };
-  if (name == "retries") return [](const model::Job& j) { return std::to_string(1'000'000'000 + j.retries); };
-  if (name == "ephemeral") return [](const model::Job& j) { return std::string(j.ephemeral ? "1" : "0"); };
+  if (name == "retries")
+    return [](const model::Job& j) { return std::to_string(1'000'000'000 + j.retries); };
+  if (name == "ephemeral")
+    return [](const model::Job& j) { return std::string(j.ephemeral ? "1" : "0"); };
   if (name == "starts_at") return [](const model::Job& j) { return time_key(j.starts_at); };
   if (name == "expires_at") return [](const model::Job& j) { return time_key(j.expires_at); };
   return nullptr;
@@ -130,7 +133,8 @@ Result<ListQuery> parse_query(const Exchange& exchange) {
   query.index.filter = [status = query.status, disabled = query.disabled,
                         ids = query.ids](const state::JobSummary& job) {
     const std::string_view text = state::to_string(job.status);
-    const bool status_ok = status.empty() || (status == "untriggered" ? text.empty() : text == status);
+    const bool status_ok =
+        status.empty() || (status == "untriggered" ? text.empty() : text == status);
     const bool disabled_ok = disabled.empty() || disabled == (job.disabled ? "true" : "false");
     return status_ok && disabled_ok && (ids.empty() || ids.count(job.name) != 0);
   };
@@ -139,7 +143,8 @@ Result<ListQuery> parse_query(const Exchange& exchange) {
 
 bool matches_definition(const ListQuery& query, const model::Job& job) {
   return has_all(job.metadata, query.metadata) && has_all(job.tags, query.tags) &&
-         (!query.has_owner || job.owner == query.owner) && (!query.has_executor || job.executor == query.executor) &&
+         (!query.has_owner || job.owner == query.owner) &&
+         (!query.has_executor || job.executor == query.executor) &&
          (!query.has_parent || job.parent_job == query.parent_job);
 }
 
@@ -168,7 +173,8 @@ Result<state::IndexPage> list_by_definitions(const ListQuery& query, const state
   }
   state::IndexPage page;
   page.total = rows.size();
-  for (std::uint64_t i = query.index.start; i < std::min<std::uint64_t>(rows.size(), query.index.end); ++i) {
+  for (std::uint64_t i = query.index.start;
+       i < std::min<std::uint64_t>(rows.size(), query.index.end); ++i) {
     page.jobs.push_back(std::move(rows[i].second));
   }
   return page;
@@ -198,8 +204,9 @@ void Api::add_job_list_route() {
         return;
       }
       const store::Reader& reader = services_.store.reader();
-      auto page = query->needs_definitions ? list_by_definitions(*query, services_.index, reader)
-                                           : Result<state::IndexPage>(services_.index.list(query->index));
+      auto page = query->needs_definitions
+                      ? list_by_definitions(*query, services_.index, reader)
+                      : Result<state::IndexPage>(services_.index.list(query->index));
       if (!page) {
         e->error(page.error());
         return;

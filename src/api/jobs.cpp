@@ -38,23 +38,27 @@ void Api::add_job_routes() {
         return;
       }
     }
-    services_.control.set_job(std::move(*job), {}, [this, exchange](const Result<model::Job>& stored) {
-      if (!stored) {
-        answer_refusal(exchange, stored.error());
-        return;
-      }
-      if (exchange->flag("runoncreate")) {
-        services_.control.run_job(stored->name, {}, [name = stored->name](const Result<state::StartedRun>& run) {
-          if (!run) log::error("api: Unable to run job.", {{"job", name}, {"error", run.error()}});
+    services_.control.set_job(
+        std::move(*job), {}, [this, exchange](const Result<model::Job>& stored) {
+          if (!stored) {
+            answer_refusal(exchange, stored.error());
+            return;
+          }
+          if (exchange->flag("runoncreate")) {
+            services_.control.run_job(
+                stored->name, {}, [name = stored->name](const Result<state::StartedRun>& run) {
+                  if (!run)
+                    log::error("api: Unable to run job.", {{"job", name}, {"error", run.error()}});
+                });
+          }
+          exchange->add_header("Location", "/v1/jobs/" + net::encode_segment(stored->name));
+          exchange->json(201, job_text(*stored));
         });
-      }
-      exchange->add_header("Location", "/v1/jobs/" + net::encode_segment(stored->name));
-      exchange->json(201, job_text(*stored));
-    });
   };
   router_.add(net::Method::Post, "/v1/jobs", [set](const ExchangePtr& e) { set(e, ""); });
   router_.add(net::Method::Patch, "/v1/jobs", [set](const ExchangePtr& e) { set(e, ""); });
-  router_.add(net::Method::Put, "/v1/jobs/:job", [set](const ExchangePtr& e) { set(e, e->parameter(0)); });
+  router_.add(net::Method::Put, "/v1/jobs/:job",
+              [set](const ExchangePtr& e) { set(e, e->parameter(0)); });
 
   router_.add(net::Method::Get, "/v1/jobs/:job",
               [this](const ExchangePtr& e) { answer_job(e, 200, e->parameter(0)); });
@@ -64,13 +68,14 @@ void Api::add_job_routes() {
       const auto job = read_job(e, e->parameter(0));
       if (!job) return;
       services_.loop.post([this, e, body = job_text(*job)]() mutable {
-        services_.control.delete_job(e->parameter(0), [e, body = std::move(body)](const Result<void>& done) mutable {
-          if (!done) {
-            e->error(done.error());
-          } else {
-            e->json(200, std::move(body));
-          }
-        });
+        services_.control.delete_job(e->parameter(0),
+                                     [e, body = std::move(body)](const Result<void>& done) mutable {
+                                       if (!done) {
+                                         e->error(done.error());
+                                       } else {
+                                         e->json(200, std::move(body));
+                                       }
+                                     });
       });
     });
   });
@@ -79,17 +84,19 @@ void Api::add_job_routes() {
     state::RunOptions options;
     options.respect_concurrency = exchange->flag("respect_concurrency");
     options.wait = exchange->flag("wait");
-    services_.control.run_job(exchange->parameter(0), options, [this, exchange](const Result<state::StartedRun>& started) {
-      if (!started) {
-        exchange->error(started.error());
-        return;
-      }
-      exchange->add_header("Location", exchange->request().target);
-      on_worker(exchange, [this, before = started->job](const ExchangePtr& e) {
-        auto now = state::find_job(services_.store.reader(), before.name);
-        e->json(200, job_text(now && *now ? **now : before));
-      });
-    });
+    services_.control.run_job(
+        exchange->parameter(0), options,
+        [this, exchange](const Result<state::StartedRun>& started) {
+          if (!started) {
+            exchange->error(started.error());
+            return;
+          }
+          exchange->add_header("Location", exchange->request().target);
+          on_worker(exchange, [this, before = started->job](const ExchangePtr& e) {
+            auto now = state::find_job(services_.store.reader(), before.name);
+            e->json(200, job_text(now && *now ? **now : before));
+          });
+        });
   };
   router_.add(net::Method::Post, "/v1/jobs/:job", run);
   router_.add(net::Method::Post, "/v1/jobs/:job/run", run);
@@ -99,14 +106,15 @@ void Api::add_job_routes() {
     if (exchange->has_query("disabled")) {
       wish = exchange->flag("disabled") ? state::ToggleWish::Disable : state::ToggleWish::Enable;
     }
-    services_.control.toggle_job(exchange->parameter(0), wish, [exchange](const Result<model::Job>& job) {
-      if (!job) {
-        exchange->error(job.error());
-        return;
-      }
-      exchange->add_header("Location", exchange->request().target);
-      exchange->json(200, job_text(*job));
-    });
+    services_.control.toggle_job(exchange->parameter(0), wish,
+                                 [exchange](const Result<model::Job>& job) {
+                                   if (!job) {
+                                     exchange->error(job.error());
+                                     return;
+                                   }
+                                   exchange->add_header("Location", exchange->request().target);
+                                   exchange->json(200, job_text(*job));
+                                 });
   });
 }
 

@@ -26,16 +26,19 @@ std::string_view outcome_name(LedgerRow::Outcome outcome) {
 
 std::string_view reason_sentence(LedgerRow::Reason reason) {
   switch (reason) {
-    case LedgerRow::CONCURRENCY: return "a run of the job was under way and its concurrency is forbid";
+    case LedgerRow::CONCURRENCY:
+      return "a run of the job was under way and its concurrency is forbid";
     case LedgerRow::DISABLED: return "the job was disabled";
     case LedgerRow::NOT_STARTED_YET: return "the job's starts_at lay in the future";
     case LedgerRow::EXPIRED: return "the job's expires_at had passed";
     case LedgerRow::NO_TARGET: return "no node matched the job's tags";
     case LedgerRow::OUTSIDE_WINDOW:
-      return "nothing could be launched at that time, and when it could again, the instant was older than the "
+      return "nothing could be launched at that time, and when it could again, the instant was "
+             "older than the "
              "job's missed-run window";
     case LedgerRow::SUPERSEDED:
-      return "several instants were due at once and the job's missed-run policy runs the latest only";
+      return "several instants were due at once and the job's missed-run policy runs the latest "
+             "only";
     case LedgerRow::POLICY_SKIP:
       return "it could not be launched in time and the job's missed-run policy is skip";
     case LedgerRow::OVERLOAD: return "more runs were due than could be started";
@@ -69,7 +72,8 @@ void append_row(std::string* out, const LedgerRow& row) {
   *out += '}';
 }
 
-std::string explain(Instant at, const std::optional<LedgerRow>& row, const model::Job& job, Instant now) {
+std::string explain(Instant at, const std::optional<LedgerRow>& row, const model::Job& job,
+                    Instant now) {
   const std::string when = format_rfc3339(at);
   if (row) {
     const bool ran = row->outcome() == LedgerRow::LAUNCHED || row->outcome() == LedgerRow::LATE;
@@ -81,8 +85,9 @@ std::string explain(Instant at, const std::optional<LedgerRow>& row, const model
     }
     return "It did not run because " + std::string(reason_sentence(row->reason())) + ".";
   }
-  if (at > now) return when + " lies in the future; the job's next activation is " +
-                       (job.next.is_zero() ? std::string("never") : format_rfc3339(job.next)) + ".";
+  if (at > now)
+    return when + " lies in the future; the job's next activation is " +
+           (job.next.is_zero() ? std::string("never") : format_rfc3339(job.next)) + ".";
   if (!job.last_instant.is_zero() && at <= job.last_instant) {
     return "No instant was due at " + when + ", or its row is no longer kept.";
   }
@@ -92,7 +97,8 @@ std::string explain(Instant at, const std::optional<LedgerRow>& row, const model
 std::uint64_t read_count(std::string_view text, std::uint64_t otherwise) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return !text.empty() && error == std::errc() && end == text.data() + text.size() ? value : otherwise;
+  return !text.empty() && error == std::errc() && end == text.data() + text.size() ? value
+                                                                                   : otherwise;
 }
 
 }  // namespace
@@ -104,7 +110,8 @@ void Api::add_ledger_routes() {
       if (!job) return;
       const std::uint64_t start = read_count(e->query("_start"), 0);
       const std::uint64_t end = read_count(e->query("_end"), start + 100);
-      auto page = state::list_ledger(services_.store.reader(), job->uid, start, end > start ? end - start : 0);
+      auto page = state::list_ledger(services_.store.reader(), job->uid, start,
+                                     end > start ? end - start : 0);
       if (!page) {
         e->error(page.error());
         return;

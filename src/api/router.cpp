@@ -42,7 +42,8 @@ std::string other_form(const std::string& path) {
 
 net::Response redirect(const net::Request& request, const std::string& path) {
   const auto query = request.target.find('?');
-  const std::string target = path + (query == std::string::npos ? "" : request.target.substr(query));
+  const std::string target =
+      path + (query == std::string::npos ? "" : request.target.substr(query));
   net::Response response;
   const bool is_get = request.method == net::Method::Get || request.method == net::Method::Head;
   response.status = is_get ? 301 : 307;
@@ -70,7 +71,8 @@ net::Response redirect(const net::Request& request, const std::string& path) {
 
 }  // namespace
 
-void Router::add(net::Method method, std::string pattern, RouteHandler handler, RouteOptions options) {
+void Router::add(net::Method method, std::string pattern, RouteHandler handler,
+                 RouteOptions options) {
   Route route{method, {}, false, std::move(handler), options};
   for (const std::string_view segment : split(pattern)) route.segments.emplace_back(segment);
   routes_.push_back(std::move(route));
@@ -124,10 +126,12 @@ Router::Match Router::match(net::Method method, std::string_view path) const {
 
 std::size_t Router::body_limit(net::Method method, std::string_view path) const {
   const Match found = match(method, path);
-  return found.route == nullptr ? RouteOptions().body_limit_bytes : found.route->options.body_limit_bytes;
+  return found.route == nullptr ? RouteOptions().body_limit_bytes
+                                : found.route->options.body_limit_bytes;
 }
 
-net::Headers Router::common_headers(const net::Request& request, const RouteOptions& options) const {
+net::Headers Router::common_headers(const net::Request& request,
+                                    const RouteOptions& options) const {
   net::Headers headers;
   if (options.has_whom) headers.emplace_back("X-Whom", node_name_);
   const std::string_view origin = net::find_header(request.headers, "Origin");
@@ -156,12 +160,14 @@ void Router::handle(net::Request request, net::Responder responder) const {
     return;
   }
   net::Headers headers = common_headers(request, found.route->options);
-  auto exchange = std::make_shared<Exchange>(std::move(request), std::move(responder), std::move(headers));
+  auto exchange =
+      std::make_shared<Exchange>(std::move(request), std::move(responder), std::move(headers));
   exchange->set_parameters(std::move(found.parameters));
   found.route->handler(std::move(exchange));
 }
 
-void Router::answer_unmatched(net::Request request, const net::Responder& responder, const Match& match) const {
+void Router::answer_unmatched(net::Request request, const net::Responder& responder,
+                              const Match& match) const {
   if (match.other_methods.empty()) {
     const std::string other = other_form(request.path);
     const Match there = this->match(request.method, other);
@@ -178,11 +184,12 @@ void Router::answer_unmatched(net::Request request, const net::Responder& respon
   if (request.method == net::Method::Options) {
     net::Response response;
     response.status = 204;
-    response.headers = {{"Allow", allowed(match.other_methods)},
-                        {"Access-Control-Allow-Origin", "*"},
-                        {"Access-Control-Allow-Methods", "*"},
-                        {"Access-Control-Allow-Headers", "*, Authorization, Content-Type, X-Dkron-Token"},
-                        {"Access-Control-Max-Age", "43200"}};
+    response.headers = {
+        {"Allow", allowed(match.other_methods)},
+        {"Access-Control-Allow-Origin", "*"},
+        {"Access-Control-Allow-Methods", "*"},
+        {"Access-Control-Allow-Headers", "*, Authorization, Content-Type, X-Dkron-Token"},
+        {"Access-Control-Max-Age", "43200"}};
     responder(std::move(response));
     return;
   }

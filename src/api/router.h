@@ -1,8 +1,8 @@
 // Router: which handler answers which path; the general rules of spec rest-api 1.2-1.5.
 //
-// Patterns are paths whose segments may be ":name" (one decoded segment). The router itself answers 404,
-// 405 with `Allow`, `OPTIONS`, redirects for a final slash too many or too few, and malformed escapes; it
-// sets X-Whom and the CORS headers. Built once, then only read; main loop's thread.
+// Patterns are paths whose segments may be ":name" (one decoded segment). The router itself answers
+// 404, 405 with `Allow`, `OPTIONS`, redirects for a final slash too many or too few, and malformed
+// escapes; it sets X-Whom and the CORS headers. Built once, then only read; main loop's thread.
 #pragma once
 
 #include <functional>
@@ -25,7 +25,8 @@ class Router {
  public:
   explicit Router(std::string node_name) : node_name_(std::move(node_name)) {}
 
-  void add(net::Method method, std::string pattern, RouteHandler handler, RouteOptions options = {});
+  void add(net::Method method, std::string pattern, RouteHandler handler,
+           RouteOptions options = {});
   // Everything below `prefix` ("/ui/"); the rest of the path is parameter 0, not decoded.
   void add_tree(std::string prefix, RouteHandler handler, RouteOptions options = {});
 
@@ -50,7 +51,8 @@ class Router {
   static bool match_segments(const Route& route, const std::vector<std::string_view>& segments,
                              std::vector<std::string>* parameters);
   net::Headers common_headers(const net::Request& request, const RouteOptions& options) const;
-  void answer_unmatched(net::Request request, const net::Responder& responder, const Match& match) const;
+  void answer_unmatched(net::Request request, const net::Responder& responder,
+                        const Match& match) const;
 
   std::string node_name_;
   std::vector<Route> routes_;

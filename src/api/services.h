@@ -1,6 +1,7 @@
 // What the HTTP API needs from the rest of the program; filled in by agent/.
 //
-// Functions are called on the main loop's thread; the store and the index may be read from any thread.
+// Functions are called on the main loop's thread; the store and the index may be read from any
+// thread.
 #pragma once
 
 #include <functional>
@@ -48,7 +49,7 @@ struct Services {
   bool ui_enabled = true;
   std::function<std::vector<Member>()> members{};
   std::function<Health()> health{};
-  std::function<std::vector<model::Execution>()> running{};             // On this node, output left out.
+  std::function<std::vector<model::Execution>()> running{};  // On this node, output left out.
   std::function<void()> refresh_metrics{};
   std::function<std::string()> metrics{};    // Prometheus text; null: switched off. Any thread.
   std::function<std::string()> variables{};  // JSON of /debug/vars.

@@ -23,11 +23,15 @@ struct File {
 // The page for every path that is no file, since the routes of the page are its own.
 const File& find_file(std::string_view name) {
   static const File kFiles[] = {
-      {"index.html", "text/html; charset=utf-8",
-       {dkron_ui_index_html, static_cast<std::size_t>(dkron_ui_index_html_end - dkron_ui_index_html)}},
-      {"style.css", "text/css; charset=utf-8",
+      {"index.html",
+       "text/html; charset=utf-8",
+       {dkron_ui_index_html,
+        static_cast<std::size_t>(dkron_ui_index_html_end - dkron_ui_index_html)}},
+      {"style.css",
+       "text/css; charset=utf-8",
        {dkron_ui_style_css, static_cast<std::size_t>(dkron_ui_style_css_end - dkron_ui_style_css)}},
-      {"app.js", "text/javascript; charset=utf-8",
+      {"app.js",
+       "text/javascript; charset=utf-8",
        {dkron_ui_app_js, static_cast<std::size_t>(dkron_ui_app_js_end - dkron_ui_app_js)}},
   };
   for (const File& file : kFiles) {

@@ -11,6 +11,6 @@ namespace dkron {
 
 }  // namespace dkron
 
-#define DK_ASSERT(condition)                                      \
-  (static_cast<bool>(condition) ? static_cast<void>(0)            \
+#define DK_ASSERT(condition)                           \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::dkron::assertion_failed(#condition, __FILE__, __LINE__))

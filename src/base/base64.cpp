@@ -5,10 +5,12 @@
 namespace dkron {
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 tl::unexpected<Error> illegal(std::size_t at) {
-  return fail(ErrorCode::InvalidArgument, "illegal base64 data at input byte " + std::to_string(at));
+  return fail(ErrorCode::InvalidArgument,
+              "illegal base64 data at input byte " + std::to_string(at));
 }
 
 }  // namespace
@@ -39,15 +41,18 @@ Result<std::string> from_base64(std::string_view text) {
       group = group << 6 | static_cast<std::uint32_t>(value);
     }
     if (digits == 4) {
-      for (int shift = 16; shift >= 0; shift -= 8) bytes += static_cast<char>(group >> shift & 0xff);
+      for (int shift = 16; shift >= 0; shift -= 8)
+        bytes += static_cast<char>(group >> shift & 0xff);
       i += 4;
       continue;
     }
     const std::size_t padding = 4 - digits;
-    const bool is_padded = digits >= 2 && text.substr(i + digits) == std::string_view("==").substr(0, padding);
+    const bool is_padded =
+        digits >= 2 && text.substr(i + digits) == std::string_view("==").substr(0, padding);
     if (!is_padded) return illegal(i + digits < text.size() && digits < 2 ? i + digits : i);
     group <<= 6 * padding;
-    for (std::size_t j = 0; j + 1 < digits; ++j) bytes += static_cast<char>(group >> (16 - 8 * j) & 0xff);
+    for (std::size_t j = 0; j + 1 < digits; ++j)
+      bytes += static_cast<char>(group >> (16 - 8 * j) & 0xff);
     i = text.size();
   }
   return bytes;

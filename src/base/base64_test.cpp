@@ -9,7 +9,8 @@ namespace {
 
 TEST(Base64, follows_the_examples_of_the_standard) {
   const std::pair<std::string, std::string> kExamples[] = {
-      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}};
+      {"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+      {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}};
   for (const auto& [bytes, text] : kExamples) {
     EXPECT_EQ(to_base64(bytes), text);
     EXPECT_EQ(*from_base64(text), bytes);

@@ -12,19 +12,19 @@
 namespace dkron {
 
 enum class ErrorCode {
-  Ok = 0,              // Only inside outcome records; never inside an Error.
-  InvalidArgument,     // The caller's input is wrong (400).
-  NotFound,            // (404)
-  Conflict,            // State forbids it: has dependents, already running, wrong revision (409).
-  TooLarge,            // A size limit (413).
-  Unavailable,         // No leader, no quorum, shutting down, disk full: try again (503).
-  OutcomeUnknown,      // Proposed, but nobody knows whether it was committed (503).
-  Overloaded,          // A named queue is full: try later (429 or 503).
-  Timeout,             // (504)
-  Canceled,            // The owner went away.
-  Io,                  // The operating system said no (500).
-  Corrupt,             // Bytes from disk or network are not what they must be (500).
-  Internal,            // Everything else (500).
+  Ok = 0,           // Only inside outcome records; never inside an Error.
+  InvalidArgument,  // The caller's input is wrong (400).
+  NotFound,         // (404)
+  Conflict,         // State forbids it: has dependents, already running, wrong revision (409).
+  TooLarge,         // A size limit (413).
+  Unavailable,      // No leader, no quorum, shutting down, disk full: try again (503).
+  OutcomeUnknown,   // Proposed, but nobody knows whether it was committed (503).
+  Overloaded,       // A named queue is full: try later (429 or 503).
+  Timeout,          // (504)
+  Canceled,         // The owner went away.
+  Io,               // The operating system said no (500).
+  Corrupt,          // Bytes from disk or network are not what they must be (500).
+  Internal,         // Everything else (500).
 };
 
 // Lower-case words, for logs and JSON ("invalid argument", "not found" ...).
@@ -42,7 +42,9 @@ using Result = tl::expected<T, Error>;
 inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
   return tl::unexpected<Error>(Error{code, std::move(message)});
 }
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 
 // An Io error "<what>: <strerror(errno_value)>"; ENOSPC and EDQUOT become Unavailable.
 tl::unexpected<Error> fail_errno(std::string_view what, int errno_value);

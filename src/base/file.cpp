@@ -18,7 +18,8 @@ Result<UniqueFd> open_file(const Path& path, int flags, unsigned mode) {
   const int fd = ::open(path.c_str(), flags | O_CLOEXEC, static_cast<mode_t>(mode));
   if (fd < 0) {
     const int error = errno;
-    if (error == ENOENT) return fail(ErrorCode::NotFound, path.string() + ": no such file or directory");
+    if (error == ENOENT)
+      return fail(ErrorCode::NotFound, path.string() + ": no such file or directory");
     return fail_errno(path.string(), error);
   }
   return UniqueFd(fd);

@@ -52,7 +52,8 @@ Result<void> fsync_directory(const Path& directory);
 // mkdir -p; new directories get mode 0700, since job definitions hold secrets.
 Result<void> make_directories(const Path& directory);
 
-// Takes an exclusive advisory lock that ends with the process. Conflict when another process has it.
+// Takes an exclusive advisory lock that ends with the process. Conflict when another process has
+// it.
 Result<UniqueFd> lock_file(const Path& path);
 
 }  // namespace dkron

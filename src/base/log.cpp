@@ -78,7 +78,8 @@ std::string now_text() {
   return format_rfc3339(now, zone.to_civil(now).utc_offset_seconds);
 }
 
-std::string text_line(Level level, std::string_view message, const std::vector<const Field*>& fields) {
+std::string text_line(Level level, std::string_view message,
+                      const std::vector<const Field*>& fields) {
   std::string line = "time=\"" + now_text() + "\" level=";
   line += level_name(level);
   line += " msg=";
@@ -94,7 +95,8 @@ std::string text_line(Level level, std::string_view message, const std::vector<c
 
 std::string terminal_line(Level level, std::string_view message,
                           const std::vector<const Field*>& fields) {
-  static constexpr std::string_view kShort[] = {"TRAC", "DEBU", "INFO", "WARN", "ERRO", "FATA", "PANI"};
+  static constexpr std::string_view kShort[] = {"TRAC", "DEBU", "INFO", "WARN",
+                                                "ERRO", "FATA", "PANI"};
   static constexpr std::string_view kColour[] = {"37", "37", "36", "33", "31", "31", "31"};
   const auto i = static_cast<std::size_t>(level);
   const std::string start = "\x1b[" + std::string(kColour[i]) + "m";
@@ -108,7 +110,8 @@ std::string terminal_line(Level level, std::string_view message,
   return line += '\n';
 }
 
-std::string json_line(Level level, std::string_view message, const std::vector<const Field*>& fields) {
+std::string json_line(Level level, std::string_view message,
+                      const std::vector<const Field*>& fields) {
   std::string line = "{\"time\":\"" + now_text() + "\",\"level\":\"";
   line += level_name(level);
   line += "\",\"msg\":";
@@ -141,9 +144,13 @@ void configure(const Options& options) {
   s.colours = ::isatty(STDERR_FILENO) == 1;
 }
 
-void set_level(Level level) { state().level = level; }
+void set_level(Level level) {
+  state().level = level;
+}
 
-bool is_enabled(Level level) { return level >= state().level.load(std::memory_order_relaxed); }
+bool is_enabled(Level level) {
+  return level >= state().level.load(std::memory_order_relaxed);
+}
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!is_enabled(level)) return;

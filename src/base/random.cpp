@@ -22,7 +22,8 @@ void fill_from_kernel(void* data, std::size_t size_bytes) {
   }
 }
 
-// Numbers are drawn from the kernel some at a time: a system call for each would be felt on hot paths.
+// Numbers are drawn from the kernel some at a time: a system call for each would be felt on hot
+// paths.
 class SystemRandom final : public Random {
  public:
   std::uint64_t next() override {

@@ -1,8 +1,8 @@
 // TaskLoop and Workers: the threads that control logic lives on, as interfaces.
 //
-// A TaskLoop is one thread's queue of tasks with timers on the monotonic clock; Workers are threads for
-// what may block. The program uses net::Loop and net::WorkerPool; the simulator brings its own with virtual
-// time, so that scheduler, runner and leader run there unchanged.
+// A TaskLoop is one thread's queue of tasks with timers on the monotonic clock; Workers are threads
+// for what may block. The program uses net::Loop and net::WorkerPool; the simulator brings its own
+// with virtual time, so that scheduler, runner and leader run there unchanged.
 #pragma once
 
 #include <memory>
@@ -25,9 +25,9 @@ class Timer {
 class TaskLoop {
  public:
   virtual ~TaskLoop() = default;
-  virtual void post(Task task) = 0;                   // Thread-safe; in the order of the calls.
-  virtual Post poster() = 0;                          // A Post that runs tasks here. Thread-safe.
-  virtual std::unique_ptr<Timer> make_timer() = 0;    // On the loop's thread.
+  virtual void post(Task task) = 0;                 // Thread-safe; in the order of the calls.
+  virtual Post poster() = 0;                        // A Post that runs tasks here. Thread-safe.
+  virtual std::unique_ptr<Timer> make_timer() = 0;  // On the loop's thread.
 };
 
 // Thread-safe.

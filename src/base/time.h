@@ -2,8 +2,8 @@
 //
 // Duration is std::chrono::nanoseconds. Instant is a point on the UTC wall clock with nanoseconds,
 // from year 0001 to 9999, as Go's time.Time, because that is what the API shows. The default
-// Instant is the *zero time* 0001-01-01T00:00:00Z, which means "no time" everywhere (spec: engine 1).
-// Values, free of threads; nothing here reads a clock (see base/clock.h).
+// Instant is the *zero time* 0001-01-01T00:00:00Z, which means "no time" everywhere (spec: engine
+// 1). Values, free of threads; nothing here reads a clock (see base/clock.h).
 #pragma once
 
 #include <chrono>

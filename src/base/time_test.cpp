@@ -21,24 +21,29 @@ TEST(Instant, arithmetic_carries_nanoseconds_both_ways) {
 }
 
 TEST(Rfc3339, reads_and_writes_what_it_wrote) {
-  for (const char* text : {"2025-12-20T10:28:11.12Z", "9999-12-31T23:59:59.999999999Z",
-                           "0001-01-01T00:00:00Z", "1969-12-31T23:59:59.5Z", "2024-02-29T00:00:00Z"}) {
+  for (const char* text :
+       {"2025-12-20T10:28:11.12Z", "9999-12-31T23:59:59.999999999Z", "0001-01-01T00:00:00Z",
+        "1969-12-31T23:59:59.5Z", "2024-02-29T00:00:00Z"}) {
     const auto t = parse_rfc3339(text);
     ASSERT_TRUE(t) << t.error().message;
     EXPECT_EQ(format_rfc3339(*t), text);
   }
   EXPECT_EQ(format_rfc3339(*parse_rfc3339("2026-01-01T00:00:00+02:00")), "2025-12-31T22:00:00Z");
-  EXPECT_EQ(format_rfc3339(*parse_rfc3339("2025-12-31T22:00:00Z"), 7200), "2026-01-01T00:00:00+02:00");
+  EXPECT_EQ(format_rfc3339(*parse_rfc3339("2025-12-31T22:00:00Z"), 7200),
+            "2026-01-01T00:00:00+02:00");
 }
 
 TEST(Rfc3339, names_the_element_that_is_wrong) {
   const auto message = [](const char* text) { return parse_rfc3339(text).error().message; };
-  EXPECT_EQ(message("2026-02-01"),
-            "parsing time \"2026-02-01\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"T\"");
+  EXPECT_EQ(
+      message("2026-02-01"),
+      "parsing time \"2026-02-01\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"T\"");
   EXPECT_EQ(message(""),
             "parsing time \"\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"2006\"");
-  EXPECT_EQ(message("2026-13-01T00:00:00Z"), "parsing time \"2026-13-01T00:00:00Z\": month out of range");
-  EXPECT_EQ(message("2025-02-29T00:00:00Z"), "parsing time \"2025-02-29T00:00:00Z\": day out of range");
+  EXPECT_EQ(message("2026-13-01T00:00:00Z"),
+            "parsing time \"2026-13-01T00:00:00Z\": month out of range");
+  EXPECT_EQ(message("2025-02-29T00:00:00Z"),
+            "parsing time \"2025-02-29T00:00:00Z\": day out of range");
   EXPECT_EQ(message("2025-02-28T00:00:00Zx"),
             "parsing time \"2025-02-28T00:00:00Zx\": extra text: \"x\"");
 }

@@ -17,8 +17,8 @@ namespace dkron {
 // civil arithmetic is "add to a field, then normalize()".
 struct Civil {
   std::int64_t year = 1;
-  int month = 1;   // 1-12
-  int day = 1;     // 1-31
+  int month = 1;  // 1-12
+  int day = 1;    // 1-31
   int hour = 0;
   int minute = 0;
   int second = 0;
@@ -26,7 +26,7 @@ struct Civil {
 };
 
 Civil normalize(Civil civil);
-int weekday(const Civil& civil);        // 0 = Sunday ... 6 = Saturday
+int weekday(const Civil& civil);  // 0 = Sunday ... 6 = Saturday
 int days_in_month(std::int64_t year, int month);
 
 class TimeZone {
@@ -51,10 +51,10 @@ class TimeZone {
   Local to_civil(Instant t) const;
 
   enum class Kind { Unique, Skipped, Repeated };
-  // Unique: before == transition == after. Skipped (the clock jumped over it) and Repeated: `before`
-  // reads the civil time with the offset before the change, `after` with the one behind it,
-  // `transition` is the instant of the change. So for Repeated, before < transition <= after; for
-  // Skipped, after < transition <= before.
+  // Unique: before == transition == after. Skipped (the clock jumped over it) and Repeated:
+  // `before` reads the civil time with the offset before the change, `after` with the one behind
+  // it, `transition` is the instant of the change. So for Repeated, before < transition <= after;
+  // for Skipped, after < transition <= before.
   struct Lookup {
     Kind kind = Kind::Unique;
     Instant before;

@@ -24,17 +24,20 @@ Command agent_command(std::vector<std::string> command_line) {
   Command command;
   command.name = "agent";
   command.summary = "Start a dkron agent";
-  command.description = "Starts a node of dkron: it executes runs and, with --server, keeps the state, schedules,\n"
-                        "and serves the HTTP API and the web UI.";
+  command.description =
+      "Starts a node of dkron: it executes runs and, with --server, keeps the state, schedules,\n"
+      "and serves the HTTP API and the web UI.";
   command.options = config::agent_options();
-  command.run = [command_line = std::move(command_line)](const config::Flags& flags) -> Result<int> {
+  command.run = [command_line =
+                     std::move(command_line)](const config::Flags& flags) -> Result<int> {
     config::Sources sources;
     sources.flags = flags;
     sources.environment = read_environment();
     sources.home = sources.environment["HOME"];
     std::error_code error;
     sources.working_directory = std::filesystem::current_path(error);
-    if (error) return fail(ErrorCode::Io, "the working directory cannot be read: " + error.message());
+    if (error)
+      return fail(ErrorCode::Io, "the working directory cannot be read: " + error.message());
     return agent::run_agent(sources, command_line);
   };
   return command;

@@ -11,8 +11,8 @@ ApiClient::ApiClient(const std::string& address) : base_url_(address) {
   while (base_url_.ends_with('/')) base_url_.pop_back();
 }
 
-Result<std::string> ApiClient::call(const std::string& method, const std::string& path, std::string body,
-                                    Duration timeout) const {
+Result<std::string> ApiClient::call(const std::string& method, const std::string& path,
+                                    std::string body, Duration timeout) const {
   net::FetchOptions options;
   options.method = method;
   options.url = base_url_ + path;
@@ -22,7 +22,8 @@ Result<std::string> ApiClient::call(const std::string& method, const std::string
   auto result = net::http_fetch(options);
   if (!result) return fail(ErrorCode::Unavailable, result.error().message);
   if (result->status >= 200 && result->status < 300) return std::move(result->body);
-  return fail(ErrorCode::Internal, result->body.empty() ? "the server answered with status " + std::to_string(result->status)
+  return fail(ErrorCode::Internal, result->body.empty() ? "the server answered with status " +
+                                                              std::to_string(result->status)
                                                         : result->body);
 }
 

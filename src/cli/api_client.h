@@ -14,8 +14,8 @@ class ApiClient {
   explicit ApiClient(const std::string& address);
 
   // The body of a 2xx answer; else an Error with the server's own text.
-  Result<std::string> call(const std::string& method, const std::string& path, std::string body = {},
-                           Duration timeout = seconds(30)) const;
+  Result<std::string> call(const std::string& method, const std::string& path,
+                           std::string body = {}, Duration timeout = seconds(30)) const;
 
  private:
   std::string base_url_;

@@ -8,10 +8,12 @@
 namespace dkron::cli {
 namespace {
 
-constexpr std::size_t kNameColumn = 11;        // Least width of the names in a list of commands.
+constexpr std::size_t kNameColumn = 11;  // Least width of the names in a list of commands.
 constexpr std::size_t kSuggestionDistance = 2;
 
-void print(std::FILE* stream, const std::string& text) { std::fwrite(text.data(), 1, text.size(), stream); }
+void print(std::FILE* stream, const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+}
 
 std::string usage_text(const Command& command, const std::string& path) {
   std::string text = "Usage:\n  " + path;
@@ -33,7 +35,8 @@ std::string usage_text(const Command& command, const std::string& path) {
 }
 
 std::string help_text(const Command& command, const std::string& path) {
-  return (command.description.empty() ? command.summary : command.description) + "\n\n" + usage_text(command, path);
+  return (command.description.empty() ? command.summary : command.description) + "\n\n" +
+         usage_text(command, path);
 }
 
 // Levenshtein's distance without regard to case.
@@ -56,7 +59,8 @@ std::size_t distance(const std::string& a, const std::string& b) {
 std::string suggestions(const Command& group, const std::string& word) {
   std::string text;
   for (const Command& sub : group.commands) {
-    if (distance(sub.name, word) <= kSuggestionDistance || sub.name.starts_with(word)) text += "\t" + sub.name + "\n";
+    if (distance(sub.name, word) <= kSuggestionDistance || sub.name.starts_with(word))
+      text += "\t" + sub.name + "\n";
   }
   return text.empty() ? "" : "\nDid you mean this?\n" + text + "\n";
 }
@@ -86,11 +90,13 @@ int print_help_for(const Command& root, const std::vector<std::string>& words) {
 
 int report(const Command& command, const std::string& path, const Error& error) {
   const bool is_usage_error = error.code == ErrorCode::InvalidArgument;
-  print(stderr, "Error: " + error.message + "\n" + (is_usage_error ? usage_text(command, path) : ""));
+  print(stderr,
+        "Error: " + error.message + "\n" + (is_usage_error ? usage_text(command, path) : ""));
   return 1;
 }
 
-int run_command(const Command& command, const std::string& path, std::span<const std::string> arguments) {
+int run_command(const Command& command, const std::string& path,
+                std::span<const std::string> arguments) {
   auto flags = config::parse_flags(arguments, command.options);
   if (!flags) return report(command, path, flags.error());
   if (flags->wants_help || !command.run) {
@@ -120,8 +126,9 @@ int dispatch(const Command& root, std::vector<std::string> arguments) {
     if (sub == nullptr) {
       const bool is_word = !word.empty() && word[0] != '-';
       if (command == &root && is_word) {
-        print(stderr, "Error: unknown command " + go::quote(word) + " for " + go::quote(root.name) + "\n" +
-                          suggestions(root, word) + "Run '" + root.name + " --help' for usage.\n");
+        print(stderr, "Error: unknown command " + go::quote(word) + " for " + go::quote(root.name) +
+                          "\n" + suggestions(root, word) + "Run '" + root.name +
+                          " --help' for usage.\n");
         return 1;
       }
       break;

@@ -1,8 +1,8 @@
 // Command: one word of the command line, its help and what it does.
 //
-// The tree is built in main.cpp; dispatch() finds the command, reads its flags and runs it, or prints help.
-// Layout and words follow the reference's (spec cli 1, 2); an error is printed once, on stderr, with the
-// usage text only when the command line was wrong.
+// The tree is built in main.cpp; dispatch() finds the command, reads its flags and runs it, or
+// prints help. Layout and words follow the reference's (spec cli 1, 2); an error is printed once,
+// on stderr, with the usage text only when the command line was wrong.
 #pragma once
 
 #include <functional>
@@ -17,9 +17,9 @@ namespace dkron::cli {
 
 struct Command {
   std::string name;
-  std::string summary;                       // One line for the list of commands.
-  std::string description;                   // Head of the help text; empty: the summary.
-  std::string arguments;                     // Shown behind the name: "NAME", "[flags]" is added.
+  std::string summary;      // One line for the list of commands.
+  std::string description;  // Head of the help text; empty: the summary.
+  std::string arguments;    // Shown behind the name: "NAME", "[flags]" is added.
   std::span<const config::Option> options;
   // Gives the exit status. An Error becomes "Error: ..." and status 1.
   std::function<Result<int>(const config::Flags&)> run;  // Null for a group.

@@ -28,12 +28,15 @@ constexpr char kZeroTime[] = "0001-01-01T00:00:00Z";
 constexpr Option kApiAddr{"api-addr", Type::String, "http://127.0.0.1:8080",
                           "Address of a server's HTTP API (environment: DKRON_API_ADDR)"};
 constexpr Option kFormat{"format", Type::String, "table", "table or json"};
-constexpr std::array kListOptions{kApiAddr, kFormat, Option{"filter", Type::String, "", "Part of the job's name"},
+constexpr std::array kListOptions{kApiAddr, kFormat,
+                                  Option{"filter", Type::String, "", "Part of the job's name"},
                                   Option{"limit", Type::Int, "1000", "Most jobs to show"}};
 constexpr std::array kPlainOptions{kApiAddr};
-constexpr std::array kRunOptions{kApiAddr, Option{"wait", Type::Bool, "", "Wait for the end; status 1 when it failed"}};
-constexpr std::array kExecutionsOptions{kApiAddr, kFormat, Option{"limit", Type::Int, "20", "Most executions to show"},
-                                        Option{"output", Type::Bool, "", "Show what the executions printed"}};
+constexpr std::array kRunOptions{
+    kApiAddr, Option{"wait", Type::Bool, "", "Wait for the end; status 1 when it failed"}};
+constexpr std::array kExecutionsOptions{
+    kApiAddr, kFormat, Option{"limit", Type::Int, "20", "Most executions to show"},
+    Option{"output", Type::Bool, "", "Show what the executions printed"}};
 
 ApiClient client_of(const Flags& flags) {
   const char* variable = std::getenv("DKRON_API_ADDR");
@@ -41,7 +44,9 @@ ApiClient client_of(const Flags& flags) {
   return ApiClient(from_variable ? variable : flags.get("api-addr", kPlainOptions));
 }
 
-std::string job_path(const std::string& name) { return "/v1/jobs/" + net::encode_segment(name); }
+std::string job_path(const std::string& name) {
+  return "/v1/jobs/" + net::encode_segment(name);
+}
 
 Result<std::string> single_name(const Flags& flags) {
   if (flags.positional.size() != 1) return usage_error("the name of one job is needed");
@@ -66,7 +71,9 @@ std::string time_of(const json::object& object, std::string_view name) {
   return text.empty() || text == kZeroTime ? "-" : text;
 }
 
-bool is_true(const json::object& object, std::string_view name) { return text_of(object, name) == "true"; }
+bool is_true(const json::object& object, std::string_view name) {
+  return text_of(object, name) == "true";
+}
 
 Result<bool> wants_json(const Flags& flags, std::span<const Option> options) {
   const std::string format = flags.get("format", options);
@@ -74,7 +81,9 @@ Result<bool> wants_json(const Flags& flags, std::span<const Option> options) {
   return format == "json";
 }
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 void print_line(std::string text) {
   if (!text.ends_with('\n')) text += '\n';
@@ -90,9 +99,12 @@ std::string job_table(const json::array& jobs) {
     if (job == nullptr) continue;
     const std::string parent = text_of(*job, "parent_job");
     const std::string status = text_of(*job, "status");
-    rows.push_back({text_of(*job, "name"), parent.empty() ? text_of(*job, "schedule") : "after " + parent,
-                    is_true(*job, "disabled") ? "disabled" : status.empty() ? "-" : status, time_of(*job, "next"),
-                    text_of(*job, "success_count"), text_of(*job, "error_count")});
+    rows.push_back(
+        {text_of(*job, "name"), parent.empty() ? text_of(*job, "schedule") : "after " + parent,
+         is_true(*job, "disabled") ? "disabled"
+         : status.empty()          ? "-"
+                                   : status,
+         time_of(*job, "next"), text_of(*job, "success_count"), text_of(*job, "error_count")});
   }
   return format_table({"NAME", "SCHEDULE", "STATUS", "NEXT", "OK", "FAILED"}, rows);
 }
@@ -132,7 +144,8 @@ Result<std::string> read_input(const std::string& file) {
 }
 
 Result<int> apply_jobs(const Flags& flags) {
-  if (flags.positional.empty()) return usage_error("a JSON file is needed, or - for standard input");
+  if (flags.positional.empty())
+    return usage_error("a JSON file is needed, or - for standard input");
   const ApiClient client = client_of(flags);
   for (const std::string& file : flags.positional) {
     const auto text = read_input(file);
@@ -145,7 +158,8 @@ Result<int> apply_jobs(const Flags& flags) {
       const auto answer = client.call("POST", "/v1/jobs", json::serialize(job));
       if (!answer) return fail(answer.error());
       const auto stored = parse(*answer);
-      if (stored && stored->is_object()) print_line("job " + text_of(stored->as_object(), "name") + " applied");
+      if (stored && stored->is_object())
+        print_line("job " + text_of(stored->as_object(), "name") + " applied");
     }
   }
   return 0;
@@ -168,8 +182,9 @@ Result<int> run_job(const Flags& flags) {
   if (!name) return fail(name.error());
   const bool waits = config::read_bool(flags.get("wait", kRunOptions));
   // The end of a run has no limit in time.
-  const auto answer = client_of(flags).call("POST", job_path(*name) + (waits ? "/run?wait=true" : "/run"), {},
-                                            waits ? Duration(0) : Duration(seconds(30)));
+  const auto answer =
+      client_of(flags).call("POST", job_path(*name) + (waits ? "/run?wait=true" : "/run"), {},
+                            waits ? Duration(0) : Duration(seconds(30)));
   if (!answer) return fail(answer.error());
   const auto job = parse(*answer);
   if (!job) return fail(job.error());
@@ -194,8 +209,8 @@ std::string execution_table(const json::array& executions, bool with_output) {
   for (const json::value& value : executions) {
     const json::object* e = value.if_object();
     if (e == nullptr) continue;
-    rows.push_back({text_of(*e, "id"), time_of(*e, "started_at"), time_of(*e, "finished_at"), text_of(*e, "node_name"),
-                    text_of(*e, "attempt"), execution_result(*e)});
+    rows.push_back({text_of(*e, "id"), time_of(*e, "started_at"), time_of(*e, "finished_at"),
+                    text_of(*e, "node_name"), text_of(*e, "attempt"), execution_result(*e)});
     if (with_output) outputs += "\n--- " + text_of(*e, "id") + "\n" + text_of(*e, "output") + "\n";
   }
   return format_table({"ID", "STARTED", "FINISHED", "NODE", "ATTEMPT", "RESULT"}, rows) + outputs;
@@ -206,8 +221,8 @@ Result<int> list_executions(const Flags& flags) {
   if (!name) return fail(name.error());
   const auto as_json = wants_json(flags, kExecutionsOptions);
   if (!as_json) return fail(as_json.error());
-  const auto body = client_of(flags).call(
-      "GET", job_path(*name) + "/executions?_start=0&_end=" + flags.get("limit", kExecutionsOptions));
+  const auto body = client_of(flags).call("GET", job_path(*name) + "/executions?_start=0&_end=" +
+                                                     flags.get("limit", kExecutionsOptions));
   if (!body) return fail(body.error());
   if (*as_json) {
     print_line(*body);
@@ -216,7 +231,8 @@ Result<int> list_executions(const Flags& flags) {
   const auto value = parse(*body);
   if (!value) return fail(value.error());
   if (!value->is_array()) return fail(ErrorCode::Corrupt, "the server's answer is not a list");
-  print(execution_table(value->as_array(), config::read_bool(flags.get("output", kExecutionsOptions))));
+  print(execution_table(value->as_array(),
+                        config::read_bool(flags.get("output", kExecutionsOptions))));
   return 0;
 }
 
@@ -227,10 +243,22 @@ Command job_command() {
   group.name = "job";
   group.summary = "List, define, run and delete jobs";
   group.commands = {
-      {"apply", "Create or replace jobs from JSON files", "Creates or replaces jobs. A file holds one job or a list of jobs;"
-       " - reads standard input.", "FILE...", kPlainOptions, apply_jobs, {}},
+      {"apply",
+       "Create or replace jobs from JSON files",
+       "Creates or replaces jobs. A file holds one job or a list of jobs;"
+       " - reads standard input.",
+       "FILE...",
+       kPlainOptions,
+       apply_jobs,
+       {}},
       {"delete", "Delete jobs", "", "NAME...", kPlainOptions, delete_jobs, {}},
-      {"executions", "Show the last executions of a job", "", "NAME", kExecutionsOptions, list_executions, {}},
+      {"executions",
+       "Show the last executions of a job",
+       "",
+       "NAME",
+       kExecutionsOptions,
+       list_executions,
+       {}},
       {"get", "Show a job as JSON", "", "NAME", kPlainOptions, get_job, {}},
       {"list", "List jobs", "", "", kListOptions, list_jobs, {}},
       {"run", "Run a job now", "", "NAME", kRunOptions, run_job, {}},

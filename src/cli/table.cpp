@@ -20,7 +20,8 @@ std::size_t width_of(const std::string& cell) {
 
 }  // namespace
 
-std::string format_table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows) {
+std::string format_table(const std::vector<std::string>& head,
+                         const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::vector<std::string>> lines{head};
   for (const auto& row : rows) {
     auto& line = lines.emplace_back();
@@ -28,7 +29,8 @@ std::string format_table(const std::vector<std::string>& head, const std::vector
   }
   std::vector<std::size_t> widths(head.size());
   for (const auto& line : lines) {
-    for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], width_of(line[i]));
+    for (std::size_t i = 0; i < widths.size(); ++i)
+      widths[i] = std::max(widths[i], width_of(line[i]));
   }
   std::string text;
   for (const auto& line : lines) {

@@ -7,6 +7,7 @@
 namespace dkron::cli {
 
 // Cells are made safe to print: control characters become blanks. Width counts code points.
-std::string format_table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows);
+std::string format_table(const std::vector<std::string>& head,
+                         const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace dkron::cli

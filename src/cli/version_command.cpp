@@ -12,8 +12,9 @@ Command version_command() {
   command.description = "Show the version";
   command.run = [](const config::Flags&) -> Result<int> {
     // Labels and the protocol line are the reference's; scripts read them.
-    std::printf("Name: Dkron\nVersion: %s\nCodename: C++\nAgent Protocol: 5 (Understands back to: 2)\n",
-                std::string(agent::version()).c_str());
+    std::printf(
+        "Name: Dkron\nVersion: %s\nCodename: C++\nAgent Protocol: 5 (Understands back to: 2)\n",
+        std::string(agent::version()).c_str());
     return 0;
   };
   return command;

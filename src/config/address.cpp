@@ -37,9 +37,9 @@ bool is_private(in_addr a) {
          in_net(a, "100.64.0.0", 10) || in_net(a, "198.18.0.0", 15);
 }
 bool is_special(in_addr a) {
-  return is_private(a) || in_net(a, "127.0.0.0", 8) || in_net(a, "169.254.0.0", 16) || in_net(a, "0.0.0.0", 8) ||
-         in_net(a, "224.0.0.0", 3) || in_net(a, "192.0.2.0", 24) || in_net(a, "198.51.100.0", 24) ||
-         in_net(a, "203.0.113.0", 24);
+  return is_private(a) || in_net(a, "127.0.0.0", 8) || in_net(a, "169.254.0.0", 16) ||
+         in_net(a, "0.0.0.0", 8) || in_net(a, "224.0.0.0", 3) || in_net(a, "192.0.2.0", 24) ||
+         in_net(a, "198.51.100.0", 24) || in_net(a, "203.0.113.0", 24);
 }
 
 std::vector<InterfaceAddress> interface_addresses() {
@@ -76,7 +76,8 @@ std::string to_text(in_addr address) {
   return ::inet_ntop(AF_INET, &address, text, sizeof text) == nullptr ? "" : text;
 }
 
-std::vector<std::string> addresses_where(const std::function<bool(const InterfaceAddress&)>& wanted) {
+std::vector<std::string> addresses_where(
+    const std::function<bool(const InterfaceAddress&)>& wanted) {
   std::vector<std::string> texts;
   for (const auto& entry : interface_addresses()) {
     if (wanted(entry)) texts.push_back(to_text(entry.address));
@@ -112,23 +113,25 @@ Result<std::string> evaluate(std::string_view expression) {
     return join(addresses_where([](const InterfaceAddress& a) { return !is_special(a.address); }));
   }
   const bool by_interface = function == "GetInterfaceIP" || function == "GetInterfaceIPs";
-  if (words.size() == 2 && by_interface && words[1].size() > 2 && words[1].front() == '"' && words[1].back() == '"') {
+  if (words.size() == 2 && by_interface && words[1].size() > 2 && words[1].front() == '"' &&
+      words[1].back() == '"') {
     const std::string name(words[1].substr(1, words[1].size() - 2));
-    const auto found = addresses_where([&](const InterfaceAddress& a) { return a.interface == name; });
+    const auto found =
+        addresses_where([&](const InterfaceAddress& a) { return a.interface == name; });
     if (function == "GetInterfaceIPs") return join(found);
     return found.empty() ? "" : found.front();
   }
-  return fail(ErrorCode::InvalidArgument,
-              "the address template {{ " + std::string(go::trim_space(expression)) + " }} is not available yet");
+  return fail(ErrorCode::InvalidArgument, "the address template {{ " +
+                                              std::string(go::trim_space(expression)) +
+                                              " }} is not available yet");
 }
 
 }  // namespace
 
 std::string private_ip() {
   const std::string preferred = default_route_interface();
-  const auto found = addresses_where([&](const InterfaceAddress& a) {
-    return a.interface == preferred && is_private(a.address);
-  });
+  const auto found = addresses_where(
+      [&](const InterfaceAddress& a) { return a.interface == preferred && is_private(a.address); });
   if (!found.empty()) return found.front();
   const auto any = private_ips();
   return any.empty() ? "" : any.front();
@@ -142,7 +145,8 @@ Result<std::string> render_address(std::string_view text) {
     if (open == text.npos) break;
     const auto close = text.find("}}", open);
     if (close == text.npos) {
-      return fail(ErrorCode::InvalidArgument, "the address template " + go::quote(text) + " is not closed");
+      return fail(ErrorCode::InvalidArgument,
+                  "the address template " + go::quote(text) + " is not closed");
     }
     auto value = evaluate(text.substr(open + 2, close - open - 2));
     if (!value) return value;
@@ -171,7 +175,8 @@ Result<HostPort> split_host_port(std::string_view text, std::uint16_t default_po
     if (!rest.empty() && rest.front() != ':') return bad("unexpected text behind ']'");
   } else {
     const auto colon = text.find(':');
-    if (colon != text.npos && text.find(':', colon + 1) != text.npos) return bad("too many colons in address");
+    if (colon != text.npos && text.find(':', colon + 1) != text.npos)
+      return bad("too many colons in address");
     result.host = text.substr(0, colon);
     rest = colon == text.npos ? std::string_view() : text.substr(colon);
   }
@@ -196,13 +201,15 @@ Result<std::string> resolve_host(const std::string& host) {
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(list, &::freeaddrinfo);
   char text[NI_MAXHOST];
-  if (::getnameinfo(list->ai_addr, list->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) {
+  if (::getnameinfo(list->ai_addr, list->ai_addrlen, text, sizeof text, nullptr, 0,
+                    NI_NUMERICHOST) != 0) {
     return fail(ErrorCode::InvalidArgument, "lookup " + host + ": no such host");
   }
   return std::string(text);
 }
 
-Result<HostPort> advertised_address(const std::string& advertise, const HostPort& bind, bool allow_loopback) {
+Result<HostPort> advertised_address(const std::string& advertise, const HostPort& bind,
+                                    bool allow_loopback) {
   if (!advertise.empty()) {
     auto parsed = split_host_port(advertise, bind.port);
     if (!parsed) return parsed;
@@ -220,9 +227,10 @@ Result<HostPort> advertised_address(const std::string& advertise, const HostPort
   }
   const bool is_loopback = bind.host.starts_with("127.") || bind.host == "::1";
   if (is_loopback && !allow_loopback) {
-    return fail(ErrorCode::InvalidArgument,
-                "failed to parse advertise address (, " + join_host_port(bind.host, bind.port) +
-                    ", 8946, false): defaulting advertise to localhost is unsafe, please set advertise manually");
+    return fail(ErrorCode::InvalidArgument, "failed to parse advertise address (, " +
+                                                join_host_port(bind.host, bind.port) +
+                                                ", 8946, false): defaulting advertise to localhost "
+                                                "is unsafe, please set advertise manually");
   }
   return bind;
 }

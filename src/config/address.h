@@ -11,8 +11,9 @@
 
 namespace dkron::config {
 
-// Renders `{{ GetPrivateIP }}`, `{{ GetPublicIP }}`, `{{ GetInterfaceIP "eth0" }}` and the plural forms;
-// other template functions are InvalidArgument. More than one address in the result is an error.
+// Renders `{{ GetPrivateIP }}`, `{{ GetPublicIP }}`, `{{ GetInterfaceIP "eth0" }}` and the plural
+// forms; other template functions are InvalidArgument. More than one address in the result is an
+// error.
 Result<std::string> render_address(std::string_view text);
 
 struct HostPort {
@@ -30,10 +31,11 @@ Result<std::string> resolve_host(const std::string& host);
 
 // The address that others are told (spec cli 6): `advertise` when set, else the bind address when
 // others can reach it, else the machine's private IP. Loopback is refused unless `allow_loopback`.
-Result<HostPort> advertised_address(const std::string& advertise, const HostPort& bind, bool allow_loopback);
+Result<HostPort> advertised_address(const std::string& advertise, const HostPort& bind,
+                                    bool allow_loopback);
 
-// The first private address (RFC 1918, RFC 4193 ...) of the interface with the default route, else of any
-// interface; "" when there is none.
+// The first private address (RFC 1918, RFC 4193 ...) of the interface with the default route, else
+// of any interface; "" when there is none.
 std::string private_ip();
 
 }  // namespace dkron::config

@@ -11,7 +11,8 @@ TEST(Address, splits_hosts_and_ports) {
   EXPECT_EQ(split_host_port("a", 7)->port, 7);
   EXPECT_EQ(split_host_port("[::1]:9", 7)->host, "::1");
   EXPECT_EQ(split_host_port("[::1]", 7)->port, 7);
-  EXPECT_EQ(split_host_port("999:1:1", 7).error().message, "address 999:1:1: too many colons in address");
+  EXPECT_EQ(split_host_port("999:1:1", 7).error().message,
+            "address 999:1:1: too many colons in address");
   EXPECT_FALSE(split_host_port("a:b", 7));
   EXPECT_FALSE(split_host_port("a:70000", 7));
   EXPECT_FALSE(split_host_port("[::1", 7));

@@ -1,4 +1,5 @@
-// The table of spec cli 3.1 and 5: names, types and defaults are the reference's, the words are ours.
+// The table of spec cli 3.1 and 5: names, types and defaults are the reference's, the words are
+// ours.
 #include <array>
 
 #include "config/option.h"
@@ -11,29 +12,41 @@ constexpr bool kFileOnly = false;
 constexpr bool kLater = false;  // is_available: accepted when empty, refused when set.
 
 constexpr std::array kOptions = {
-    Option{"advertise-addr", Type::String, "", "Address told to other nodes; by default the bind address.\n"
+    Option{"advertise-addr", Type::String, "",
+           "Address told to other nodes; by default the bind address.\n"
            "Address templates such as {{ GetPrivateIP }} are understood."},
-    Option{"advertise-rpc-port", Type::Int, "", "RPC port told to other nodes; by default rpc-port"},
+    Option{"advertise-rpc-port", Type::Int, "",
+           "RPC port told to other nodes; by default rpc-port"},
     Option{"agent-run-max-retries", Type::Int, "3", "Further attempts to reach a node with a run"},
-    Option{"agent-run-retry-initial-interval", Type::Duration, "1s", "Pause before the first of these attempts"},
-    Option{"agent-run-retry-max-interval", Type::Duration, "30s", "Longest pause between these attempts"},
-    Option{"bind-addr", Type::String, "{{ GetPrivateIP }}:8946", "Address for gossip, and host of the RPC listener.\n"
+    Option{"agent-run-retry-initial-interval", Type::Duration, "1s",
+           "Pause before the first of these attempts"},
+    Option{"agent-run-retry-max-interval", Type::Duration, "30s",
+           "Longest pause between these attempts"},
+    Option{"bind-addr", Type::String, "{{ GetPrivateIP }}:8946",
+           "Address for gossip, and host of the RPC listener.\n"
            "Address templates are understood."},
-    Option{"bootstrap-expect", Type::Int, "", "Number of servers that form the cluster at its first start.\n"
+    Option{"bootstrap-expect", Type::Int, "",
+           "Number of servers that form the cluster at its first start.\n"
            "1: this server becomes a cluster of its own when its data directory is empty."},
     Option{"config", Type::String, "", "Configuration file (.yaml, .yml, .toml, .json, .env)"},
-    Option{"cronitor-endpoint", Type::String, "", "Base URL of Cronitor for notifications", kFlag, kLater},
+    Option{"cronitor-endpoint", Type::String, "", "Base URL of Cronitor for notifications", kFlag,
+           kLater},
     Option{"data-dir", Type::String, "dkron.data", "Directory for the server's data"},
     Option{"datacenter", Type::String, "dc1", "Name of this node's data centre"},
-    Option{"disable-usage-stats", Type::Bool, "", "Accepted for compatibility; nothing is ever sent"},
+    Option{"disable-usage-stats", Type::Bool, "",
+           "Accepted for compatibility; nothing is ever sent"},
     Option{"dog-statsd-addr", Type::String, "", "DogStatsD host:port", kFlag, kLater},
     Option{"dog-statsd-tags", Type::Strings, "", "DogStatsD tags as key:value", kFlag, kLater},
-    Option{"drain-timeout", Type::Duration, "30s", "How long a stopping node waits for its runs; 0 = for ever"},
+    Option{"drain-timeout", Type::Duration, "30s",
+           "How long a stopping node waits for its runs; 0 = for ever"},
     Option{"enable-prometheus", Type::Bool, "", "Serve Prometheus metrics at /metrics"},
-    Option{"encrypt", Type::String, "", "Gossip key: 16, 24 or 32 bytes in Base64 (see dkron keygen)"},
-    Option{"http-addr", Type::String, ":8080", "Address of the HTTP API and the web UI (servers only).\n"
+    Option{"encrypt", Type::String, "",
+           "Gossip key: 16, 24 or 32 bytes in Base64 (see dkron keygen)"},
+    Option{"http-addr", Type::String, ":8080",
+           "Address of the HTTP API and the web UI (servers only).\n"
            "Address templates are understood."},
-    Option{"join", Type::Strings, "", "Addresses to join once at start; may be repeated", kFlag, kLater},
+    Option{"join", Type::Strings, "", "Addresses to join once at start; may be repeated", kFlag,
+           kLater},
     Option{"log-format", Type::String, "text", "Form of the log: text (logfmt) or json"},
     Option{"log-level", Type::String, "info", "Log level (debug|info|warn|error|fatal|panic)"},
     Option{"mail-from", Type::String, "", "Sender address of notification mails", kFlag, kLater},
@@ -43,35 +56,45 @@ constexpr std::array kOptions = {
     Option{"mail-port", Type::Uint16, "", "Port of the mail server", kFlag, kLater},
     Option{"mail-subject-prefix", Type::String, "[Dkron]", "Beginning of the mail's subject"},
     Option{"mail-username", Type::String, "", "User at the mail server", kFlag, kLater},
-    Option{"node-name", Type::String, "", "Name of this node, unique in the cluster (default: the host name)"},
+    Option{"node-name", Type::String, "",
+           "Name of this node, unique in the cluster (default: the host name)"},
     Option{"otel-endpoint", Type::String, "", "OTLP/gRPC endpoint for traces", kFlag, kLater},
     Option{"pre-webhook-endpoint", Type::String, "", "URL called when a run starts", kFlag, kLater},
-    Option{"pre-webhook-headers", Type::Strings, "", "Headers of that call as Name:value", kFlag, kLater},
+    Option{"pre-webhook-headers", Type::Strings, "", "Headers of that call as Name:value", kFlag,
+           kLater},
     Option{"pre-webhook-payload", Type::String, "", "Template of that call's body", kFlag, kLater},
     Option{"profile", Type::String, "lan", "Gossip timing: lan, wan or local"},
-    Option{"raft-multiplier", Type::Int, "1", "Scales Raft's timeouts, 1 to 10 (election 500 ms, heartbeat 100 ms);\n"
+    Option{"raft-multiplier", Type::Int, "1",
+           "Scales Raft's timeouts, 1 to 10 (election 500 ms, heartbeat 100 ms);\n"
            "0 means the default"},
     Option{"region", Type::String, "global", "Region of this node"},
     Option{"retry-interval", Type::String, "30s", "Pause between attempts to join"},
-    Option{"retry-join", Type::Strings, "", "Addresses to join with retries; may be repeated", kFlag, kLater},
+    Option{"retry-join", Type::Strings, "", "Addresses to join with retries; may be repeated",
+           kFlag, kLater},
     Option{"retry-max", Type::Int, "", "Most attempts to join; 0 = without end"},
     Option{"rpc-port", Type::Int, "6868", "Port of gRPC and Raft"},
-    Option{"serf-reconnect-timeout", Type::String, "24h", "How long a failed member is tried before it is forgotten"},
+    Option{"serf-reconnect-timeout", Type::String, "24h",
+           "How long a failed member is tried before it is forgotten"},
     Option{"server", Type::Bool, "", "Be a server: keep the state, schedule, serve the API"},
     Option{"statsd-addr", Type::String, "", "StatsD host:port", kFlag, kLater},
     Option{"tag", Type::Strings, "", "Tag of this node as key=value; may be repeated"},
     Option{"ui", Type::Bool, "true", "Serve the web UI"},
     Option{"webhook-endpoint", Type::String, "", "URL called when a run is done", kFlag, kLater},
-    Option{"webhook-headers", Type::Strings, "", "Headers of that call as Name:value", kFlag, kLater},
+    Option{"webhook-headers", Type::Strings, "", "Headers of that call as Name:value", kFlag,
+           kLater},
     Option{"webhook-payload", Type::String, "", "Template of that call's body", kFlag, kLater},
     Option{"webhook-url", Type::String, "", "Older name of webhook-endpoint", kFlag, kLater},
-    Option{"bootstrap", Type::Bool, "", "Become a cluster of one when there is no state", kFileOnly},
+    Option{"bootstrap", Type::Bool, "", "Become a cluster of one when there is no state",
+           kFileOnly},
     Option{"devmode", Type::Bool, "", "Allow a loopback address to be advertised", kFileOnly},
-    Option{"reconcileinterval", Type::Duration, "60s", "How often members and peers are compared", kFileOnly},
+    Option{"reconcileinterval", Type::Duration, "60s", "How often members and peers are compared",
+           kFileOnly},
 };
 
 }  // namespace
 
-std::span<const Option> agent_options() { return kOptions; }
+std::span<const Option> agent_options() {
+  return kOptions;
+}
 
 }  // namespace dkron::config

@@ -33,7 +33,8 @@ std::string host_name() {
 
 std::string variable_name(std::string_view option) {
   std::string name = "DKRON_";
-  for (const char c : option) name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
+  for (const char c : option)
+    name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
   return name;
 }
 
@@ -44,7 +45,8 @@ class Merged {
 
   // Nullopt: nobody set it. Flags go before the environment, that before the file.
   Result<std::optional<List>> find(const Option& option) const {
-    if (const auto flag = sources_.flags.given.find(option.name); flag != sources_.flags.given.end()) {
+    if (const auto flag = sources_.flags.given.find(option.name);
+        flag != sources_.flags.given.end()) {
       return from_texts(option, flag->second);
     }
     if (const std::string* text = find_variable(option.name)) {
@@ -59,15 +61,18 @@ class Merged {
     const auto value = file_.find(std::string(option.name));
     if (value == file_.end()) return std::nullopt;
     const FileValue& found = value->second;
-    if (found.kind == FileValue::Kind::Mapping) return undecodable(option.name, "expected a value, got a mapping");
+    if (found.kind == FileValue::Kind::Mapping)
+      return undecodable(option.name, "expected a value, got a mapping");
     if (found.kind == FileValue::Kind::Scalar) return from_texts(option, {found.text});
-    if (option.type != Type::Strings) return undecodable(option.name, "expected a single value, got a list");
+    if (option.type != Type::Strings)
+      return undecodable(option.name, "expected a single value, got a list");
     return found.list;
   }
 
   const std::string* find_variable(std::string_view option) const {
     const auto variable = sources_.environment.find(variable_name(option));
-    return variable == sources_.environment.end() || variable->second.empty() ? nullptr : &variable->second;
+    return variable == sources_.environment.end() || variable->second.empty() ? nullptr
+                                                                              : &variable->second;
   }
 
   const FileValue* find_file_value(const std::string& key) const {
@@ -143,15 +148,18 @@ Result<Settings> merge(const Merged& merged) {
   for (const Option& option : agent_options()) {
     auto value = merged.find(option);
     if (!value) return fail(value.error());
-    const bool is_set = *value && !(*value)->empty() && !((*value)->size() == 1 && (*value)->front().empty());
+    const bool is_set =
+        *value && !(*value)->empty() && !((*value)->size() == 1 && (*value)->front().empty());
     if (is_set && !option.is_available) {
-      return invalid("config: '" + std::string(option.name) + "' is not available yet in this version");
+      return invalid("config: '" + std::string(option.name) +
+                     "' is not available yet in this version");
     }
     if (is_set) {
       settings[option.name] = std::move(**value);
     } else if (option.type == Type::Bool && option.standard.empty()) {
       settings[option.name] = {"false"};
-    } else if ((option.type == Type::Int || option.type == Type::Uint16) && option.standard.empty()) {
+    } else if ((option.type == Type::Int || option.type == Type::Uint16) &&
+               option.standard.empty()) {
       settings[option.name] = {"0"};
     } else {
       settings[option.name] = {std::string(option.standard)};
@@ -160,11 +168,12 @@ Result<Settings> merge(const Merged& merged) {
   return settings;
 }
 
-Result<int> read_number(const Settings& settings, std::string_view name, std::int64_t least, std::int64_t most) {
+Result<int> read_number(const Settings& settings, std::string_view name, std::int64_t least,
+                        std::int64_t most) {
   const std::int64_t value = read_int(settings.at(name).back());
   if (value < least || value > most) {
-    return invalid(std::string(name) + " cannot be " + std::to_string(value) + ". Must be between " +
-                   std::to_string(least) + " and " + std::to_string(most));
+    return invalid(std::string(name) + " cannot be " + std::to_string(value) +
+                   ". Must be between " + std::to_string(least) + " and " + std::to_string(most));
   }
   return static_cast<int>(value);
 }
@@ -185,7 +194,8 @@ Result<void> read_numbers(const Settings& settings, Config* config) {
   return {};
 }
 
-Result<void> read_logging(const Settings& settings, Config* config, std::vector<std::string>* warnings) {
+Result<void> read_logging(const Settings& settings, Config* config,
+                          std::vector<std::string>* warnings) {
   if (auto level = log::parse_level(settings.at("log-level").back())) {
     config->log_level = *level;
   } else {
@@ -202,7 +212,8 @@ Result<void> read_logging(const Settings& settings, Config* config, std::vector<
 // Settings that nothing uses yet are checked all the same, so that a typing error shows at once.
 Result<void> read_times(const Settings& settings, Config* config) {
   for (const std::string_view name : {"retry-interval", "serf-reconnect-timeout"}) {
-    if (auto time = parse_duration(settings.at(name).back()); !time) return undecodable(name, time.error().message);
+    if (auto time = parse_duration(settings.at(name).back()); !time)
+      return undecodable(name, time.error().message);
   }
   auto drain = parse_duration(settings.at("drain-timeout").back());
   if (!drain) return undecodable("drain-timeout", drain.error().message);
@@ -214,7 +225,8 @@ Result<void> read_times(const Settings& settings, Config* config) {
 std::vector<std::string> unknown_keys(const FileValues& file) {
   std::vector<std::string> warnings;
   for (const auto& [key, value] : file) {
-    if (key != "tags" && find_option(key) == nullptr) warnings.push_back("unknown configuration key '" + key + "'");
+    if (key != "tags" && find_option(key) == nullptr)
+      warnings.push_back("unknown configuration key '" + key + "'");
   }
   return warnings;
 }
@@ -230,8 +242,8 @@ Result<std::optional<Path>> choose_file(const Sources& sources) {
 }  // namespace
 
 bool is_reserved_tag(std::string_view key) {
-  static constexpr std::string_view kReserved[] = {"role",   "dc",        "region", "version", "server",
-                                                   "bootstrap", "expect", "rpc_addr", "port"};
+  static constexpr std::string_view kReserved[] = {
+      "role", "dc", "region", "version", "server", "bootstrap", "expect", "rpc_addr", "port"};
   return std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved);
 }
 
@@ -271,9 +283,11 @@ Result<Loaded> load(const Sources& sources) {
   config.http_addr = text("http-addr");
   config.profile = text("profile");
   config.encrypt = text("encrypt");
-  if (config.node_name.empty()) return invalid("config: node-name is empty and the machine has no host name");
+  if (config.node_name.empty())
+    return invalid("config: node-name is empty and the machine has no host name");
   if (auto read = read_numbers(*settings, &config); !read) return fail(read.error());
-  if (auto read = read_logging(*settings, &config, &loaded.warnings); !read) return fail(read.error());
+  if (auto read = read_logging(*settings, &config, &loaded.warnings); !read)
+    return fail(read.error());
   if (auto read = read_times(*settings, &config); !read) return fail(read.error());
   return loaded;
 }

@@ -1,6 +1,8 @@
-// Config: how one node is set up, after flags, environment, file and defaults are merged (spec cli 4).
+// Config: how one node is set up, after flags, environment, file and defaults are merged (spec cli
+// 4).
 //
-// A plain value. load() reads the file system and the machine's name, so it blocks; it belongs to the start.
+// A plain value. load() reads the file system and the machine's name, so it blocks; it belongs to
+// the start.
 #pragma once
 
 #include <map>
@@ -27,7 +29,7 @@ struct Config {
   std::string region;
   std::map<std::string, std::string> tags;  // The user's; reserved ones are refused.
 
-  std::string bind_addr;       // Templates are not yet rendered (address.h).
+  std::string bind_addr;  // Templates are not yet rendered (address.h).
   std::string advertise_addr;
   std::string http_addr;
   int rpc_port = 0;
@@ -40,7 +42,7 @@ struct Config {
   bool enable_prometheus = false;
   log::Level log_level = log::Level::Info;
   log::Format log_format = log::Format::Text;
-  Duration drain_timeout{0};   // 0: without end.
+  Duration drain_timeout{0};  // 0: without end.
 };
 
 struct Sources {
@@ -52,11 +54,12 @@ struct Sources {
 
 struct Loaded {
   Config config;
-  std::optional<Path> file;            // The file in use.
-  std::vector<std::string> warnings;   // Unknown keys, a log level that is none.
+  std::optional<Path> file;           // The file in use.
+  std::vector<std::string> warnings;  // Unknown keys, a log level that is none.
 };
 
-// Errors are InvalidArgument with texts of spec cli 3 and 4, e.g. `config: Error unmarshalling config: ...`.
+// Errors are InvalidArgument with texts of spec cli 3 and 4, e.g. `config: Error unmarshalling
+// config: ...`.
 Result<Loaded> load(const Sources& sources);
 
 // The tags that dkron sets itself (spec cli 7).

@@ -56,7 +56,9 @@ TEST_F(ConfigTest, has_the_defaults_of_the_reference) {
 
 TEST_F(ConfigTest, a_flag_beats_the_environment_which_beats_the_file) {
   write("config/dkron.yml", "region: file\ndatacenter: file\nhttp-addr: file:1\n");
-  sources_.environment = {{"DKRON_REGION", "environment"}, {"DKRON_DATACENTER", "environment"}, {"DKRON_HTTP_ADDR", ""}};
+  sources_.environment = {{"DKRON_REGION", "environment"},
+                          {"DKRON_DATACENTER", "environment"},
+                          {"DKRON_HTTP_ADDR", ""}};
   const auto loaded = load_with({"--region=flag"});
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_EQ(loaded->config.region, "flag");
@@ -88,22 +90,27 @@ TEST_F(ConfigTest, warns_of_unknown_keys_and_levels) {
 
 TEST_F(ConfigTest, tags_come_from_flags_else_the_environment_else_the_file) {
   write("c.yml", "tags:\n  Role: web\n");
-  EXPECT_EQ(load_with({"--config", "c.yml"})->config.tags, (std::map<std::string, std::string>{{"Role", "web"}}));
+  EXPECT_EQ(load_with({"--config", "c.yml"})->config.tags,
+            (std::map<std::string, std::string>{{"Role", "web"}}));
   sources_.environment = {{"DKRON_TAG", "a=b c=d,e"}};
   EXPECT_EQ(load_with({"--config", "c.yml"})->config.tags,
             (std::map<std::string, std::string>{{"a", "b"}, {"c", "d,e"}}));
-  EXPECT_EQ(load_with({"--tag", "x=y=z"})->config.tags, (std::map<std::string, std::string>{{"x", "y=z"}}));
+  EXPECT_EQ(load_with({"--tag", "x=y=z"})->config.tags,
+            (std::map<std::string, std::string>{{"x", "y=z"}}));
   sources_.environment = {{"DKRON_TAGS", "{\"q\":\"r\"}"}};
   EXPECT_EQ(load_with({})->config.tags, (std::map<std::string, std::string>{{"q", "r"}}));
 }
 
 TEST_F(ConfigTest, refuses_malformed_and_reserved_tags) {
-  EXPECT_EQ(error_of({"--tag", "novalue"}), "config: Error unmarshalling cli tags: invalid tag: 'novalue'");
-  EXPECT_EQ(error_of({"--tag", "region=x"}), "config: tag 'region' is set by dkron itself and cannot be given");
+  EXPECT_EQ(error_of({"--tag", "novalue"}),
+            "config: Error unmarshalling cli tags: invalid tag: 'novalue'");
+  EXPECT_EQ(error_of({"--tag", "region=x"}),
+            "config: tag 'region' is set by dkron itself and cannot be given");
 }
 
 TEST_F(ConfigTest, checks_numbers_and_times) {
-  EXPECT_EQ(error_of({"--raft-multiplier=11"}), "raft-multiplier cannot be 11. Must be between 0 and 10");
+  EXPECT_EQ(error_of({"--raft-multiplier=11"}),
+            "raft-multiplier cannot be 11. Must be between 0 and 10");
   EXPECT_EQ(load_with({"--raft-multiplier=0"})->config.raft_multiplier, 1);
   EXPECT_NE(error_of({"--retry-interval=soon"}), "");
   EXPECT_NE(error_of({"--agent-run-max-retries=-1"}), "");
@@ -113,7 +120,8 @@ TEST_F(ConfigTest, checks_numbers_and_times) {
 }
 
 TEST_F(ConfigTest, says_what_is_not_there_yet) {
-  EXPECT_EQ(error_of({"--mail-host=x"}), "config: 'mail-host' is not available yet in this version");
+  EXPECT_EQ(error_of({"--mail-host=x"}),
+            "config: 'mail-host' is not available yet in this version");
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 #include "config/file.h"
 
+#include <toml++/toml.h>
+#include <yaml-cpp/yaml.h>
 #include <algorithm>
 #include <boost/json.hpp>
 #include <sstream>
-#include <toml++/toml.h>
-#include <yaml-cpp/yaml.h>
 
 namespace dkron::config {
 namespace {
@@ -31,7 +31,8 @@ Tree to_tree(const YAML::Node& node) {
   Tree tree;
   if (node.IsMap()) {
     tree.kind = Tree::Kind::Map;
-    for (const auto& entry : node) tree.members.push_back({entry.first.Scalar(), to_tree(entry.second)});
+    for (const auto& entry : node)
+      tree.members.push_back({entry.first.Scalar(), to_tree(entry.second)});
   } else if (node.IsSequence()) {
     tree.kind = Tree::Kind::List;
     for (const auto& item : node) tree.items.push_back(to_tree(item));
@@ -45,7 +46,8 @@ Tree to_tree(const toml::node& node) {
   Tree tree;
   if (const auto* table = node.as_table()) {
     tree.kind = Tree::Kind::Map;
-    for (const auto& [key, value] : *table) tree.members.push_back({std::string(key.str()), to_tree(value)});
+    for (const auto& [key, value] : *table)
+      tree.members.push_back({std::string(key.str()), to_tree(value)});
   } else if (const auto* array = node.as_array()) {
     tree.kind = Tree::Kind::List;
     for (const toml::node& item : *array) tree.items.push_back(to_tree(item));
@@ -89,8 +91,8 @@ Result<Tree> parse_yaml(const std::string& text) {
   }
 }
 
-// Where a TOML string that starts at `from` ends: behind its closing quotes, at the end of the line or of the
-// text when it has none, or at an escape of what is not ASCII.
+// Where a TOML string that starts at `from` ends: behind its closing quotes, at the end of the line
+// or of the text when it has none, or at an escape of what is not ASCII.
 std::size_t end_of_toml_string(std::string_view text, std::size_t from) {
   const char quote = text[from];
   const bool is_long = text.substr(from, 3) == std::string(3, quote);
@@ -98,15 +100,17 @@ std::size_t end_of_toml_string(std::string_view text, std::size_t from) {
     if (text[i] == '\\' && quote == '"') {
       ++i;
       if (i < text.size() && static_cast<unsigned char>(text[i]) >= 0x80) return i;
-    } else if (is_long ? text.substr(i, 3) == std::string(3, quote) : text[i] == quote || text[i] == '\n') {
+    } else if (is_long ? text.substr(i, 3) == std::string(3, quote)
+                       : text[i] == quote || text[i] == '\n') {
       return i + (is_long ? 3 : 1);
     }
   }
   return text.size();
 }
 
-// TOML has other characters than ASCII in strings and comments only, and toml++ relies on it: at some of them
-// it reaches what it has declared unreachable. So they are looked for before. The text has no byte order mark.
+// TOML has other characters than ASCII in strings and comments only, and toml++ relies on it: at
+// some of them it reaches what it has declared unreachable. So they are looked for before. The text
+// has no byte order mark.
 bool has_stray_characters(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     if (text[i] == '#') {
@@ -123,14 +127,16 @@ bool has_stray_characters(std::string_view text) {
 }
 
 Result<Tree> parse_toml(const std::string& text) {
-  const std::string_view content = std::string_view(text).substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+  const std::string_view content =
+      std::string_view(text).substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
   if (has_stray_characters(content)) {
     return invalid("only strings and comments may hold characters that are not ASCII");
   }
   try {
     return to_tree(static_cast<const toml::node&>(toml::parse(text)));
   } catch (const toml::parse_error& e) {
-    return invalid("line " + std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
+    return invalid("line " + std::to_string(e.source().begin.line) + ": " +
+                   std::string(e.description()));
   }
 }
 
@@ -158,7 +164,8 @@ Result<Tree> parse_dotenv(const std::string& text) {
     Tree value;
     value.text = line.substr(equals + 1);
     const std::string& raw = value.text;
-    const bool quoted = raw.size() >= 2 && (raw[0] == '"' || raw[0] == '\'') && raw.back() == raw[0];
+    const bool quoted =
+        raw.size() >= 2 && (raw[0] == '"' || raw[0] == '\'') && raw.back() == raw[0];
     if (quoted) value.text = raw.substr(1, raw.size() - 2);
     tree.members.push_back({line.substr(0, equals), std::move(value)});
   }
@@ -166,8 +173,9 @@ Result<Tree> parse_dotenv(const std::string& text) {
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  });
   return text;
 }
 
@@ -200,7 +208,8 @@ Result<FileValue> to_value(const std::string& key, const Tree& tree) {
     if (item.kind == Tree::Kind::Scalar) value.list.push_back(item.text);
     if (auto added = add_members(key, item, &value.map); !added) return fail(added.error());
   }
-  if (!value.map.empty() && !value.list.empty()) return invalid("'" + key + "' mixes texts and mappings");
+  if (!value.map.empty() && !value.list.empty())
+    return invalid("'" + key + "' mixes texts and mappings");
   if (!value.map.empty()) value.kind = FileValue::Kind::Mapping;
   return value;
 }
@@ -219,7 +228,8 @@ Result<Tree> parse_tree(std::string_view extension, const std::string& text) {
 Result<FileValues> parse_config(std::string_view extension, const std::string& text) {
   auto tree = parse_tree(extension, text);
   if (!tree) return fail(tree.error());
-  if (tree->kind != Tree::Kind::Map) return invalid("a mapping of keys to values is expected at the top");
+  if (tree->kind != Tree::Kind::Map)
+    return invalid("a mapping of keys to values is expected at the top");
   FileValues values;
   for (const auto& [name, member] : tree->members) {
     const std::string key = clean_key(name);
@@ -241,7 +251,8 @@ Result<FileValues> read_config_file(const Path& path) {
 }
 
 std::optional<Path> find_config_file(const Path& home, const Path& working_directory) {
-  for (const Path& directory : {Path("/etc/dkron"), home / ".dkron", working_directory / "config"}) {
+  for (const Path& directory :
+       {Path("/etc/dkron"), home / ".dkron", working_directory / "config"}) {
     for (const char* extension : {"json", "toml", "yaml", "yml", "dotenv", "env"}) {
       const Path path = directory / (std::string("dkron.") + extension);
       std::error_code error;

@@ -1,7 +1,7 @@
 // Configuration files: YAML, TOML, JSON and dotenv, read into one plain form (spec cli 4.2, 4.4).
 //
-// A file comes from outside: its size and nesting are limited, and an error names the place. Keys are
-// case-insensitive; those of maps keep their case. Blocking, thread-safe.
+// A file comes from outside: its size and nesting are limited, and an error names the place. Keys
+// are case-insensitive; those of maps keep their case. Blocking, thread-safe.
 #pragma once
 
 #include <map>

@@ -12,10 +12,14 @@ std::string text(const Result<FileValues>& values, const std::string& key) {
 
 TEST(ConfigFile, reads_the_same_settings_from_every_format) {
   const std::vector<std::pair<std::string, std::string>> files = {
-      {"yaml", "Log-Level: debug\nrpc-port: 7000\nserver: true\nretry-join: [a, b]\ntags:\n  Role: web\n"},
-      {"toml", "Log-Level = \"debug\"\nrpc-port = 7000\nserver = true\nretry-join = [\"a\", \"b\"]\n[tags]\nRole = \"web\"\n"},
+      {"yaml",
+       "Log-Level: debug\nrpc-port: 7000\nserver: true\nretry-join: [a, b]\ntags:\n  Role: web\n"},
+      {"toml",
+       "Log-Level = \"debug\"\nrpc-port = 7000\nserver = true\nretry-join = [\"a\", "
+       "\"b\"]\n[tags]\nRole = \"web\"\n"},
       {"json",
-       "{\"Log-Level\":\"debug\",\"rpc-port\":7000,\"server\":true,\"retry-join\":[\"a\",\"b\"],\"tags\":{\"Role\":\"web\"}}"},
+       "{\"Log-Level\":\"debug\",\"rpc-port\":7000,\"server\":true,\"retry-join\":[\"a\",\"b\"],"
+       "\"tags\":{\"Role\":\"web\"}}"},
   };
   for (const auto& [extension, content] : files) {
     const auto values = parse_config(extension, content);

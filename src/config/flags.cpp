@@ -20,8 +20,8 @@ const Option* find_flag(std::span<const Option> options, std::string_view name) 
 // Duration flags carry their name inside Go's text; every other type has the text of its parser.
 Result<void> check_flag(const Option& option, const std::string& value) {
   if (auto checked = check_value(option.type, value); !checked) {
-    return usage_error("invalid argument " + go::quote(value) + " for \"--" + std::string(option.name) +
-                       "\" flag: " + checked.error().message);
+    return usage_error("invalid argument " + go::quote(value) + " for \"--" +
+                       std::string(option.name) + "\" flag: " + checked.error().message);
   }
   return {};
 }
@@ -46,7 +46,8 @@ Result<Flags> parse_flags(std::span<const std::string> arguments, std::span<cons
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
     if (argument == "--") {
-      flags.positional.insert(flags.positional.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+      flags.positional.insert(flags.positional.end(),
+                              arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1,
                               arguments.end());
       break;
     }
@@ -93,9 +94,11 @@ std::string describe_flags(std::span<const Option> options, std::string_view com
     if (!option.is_flag) continue;
     std::string head = "      --" + std::string(option.name);
     if (const auto word = type_word(option.type); !word.empty()) head += " " + std::string(word);
-    lines.push_back({std::string(option.name), head, std::string(option.usage) + shown_default(option)});
+    lines.push_back(
+        {std::string(option.name), head, std::string(option.usage) + shown_default(option)});
   }
-  std::sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.name < b.name; });
+  std::sort(lines.begin(), lines.end(),
+            [](const Line& a, const Line& b) { return a.name < b.name; });
   std::size_t width = 0;
   for (const Line& line : lines) width = std::max(width, line.head.size());
   std::string text;

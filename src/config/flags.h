@@ -1,7 +1,8 @@
 // Flags: the command line of one command, read as Go's flag library does (spec cli 2).
 //
-// `--name value`, `--name=value`, booleans alone or with `=`; list flags repeat; `--` ends the flags;
-// positional arguments may stand anywhere. Error texts are the reference's. Plain values, thread-safe.
+// `--name value`, `--name=value`, booleans alone or with `=`; list flags repeat; `--` ends the
+// flags; positional arguments may stand anywhere. Error texts are the reference's. Plain values,
+// thread-safe.
 #pragma once
 
 #include <map>

@@ -5,7 +5,9 @@
 namespace dkron::config {
 namespace {
 
-Result<Flags> parse(std::vector<std::string> arguments) { return parse_flags(arguments, agent_options()); }
+Result<Flags> parse(std::vector<std::string> arguments) {
+  return parse_flags(arguments, agent_options());
+}
 
 std::string error_of(std::vector<std::string> arguments) {
   auto flags = parse(std::move(arguments));
@@ -40,14 +42,18 @@ TEST(Flags, speaks_the_words_of_the_reference) {
   EXPECT_EQ(error_of({"-x"}), "unknown shorthand flag: 'x' in -x");
   EXPECT_EQ(error_of({"--rpc-port"}), "flag needs an argument: --rpc-port");
   EXPECT_EQ(error_of({"--rpc-port=abc"}),
-            "invalid argument \"abc\" for \"--rpc-port\" flag: strconv.ParseInt: parsing \"abc\": invalid syntax");
+            "invalid argument \"abc\" for \"--rpc-port\" flag: strconv.ParseInt: parsing \"abc\": "
+            "invalid syntax");
   EXPECT_EQ(error_of({"--server=maybe"}),
-            "invalid argument \"maybe\" for \"--server\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax");
+            "invalid argument \"maybe\" for \"--server\" flag: strconv.ParseBool: parsing "
+            "\"maybe\": invalid syntax");
   EXPECT_EQ(error_of({"--mail-port=99999"}),
-            "invalid argument \"99999\" for \"--mail-port\" flag: strconv.ParseUint: parsing \"99999\": value out of "
+            "invalid argument \"99999\" for \"--mail-port\" flag: strconv.ParseUint: parsing "
+            "\"99999\": value out of "
             "range");
   EXPECT_EQ(error_of({"--agent-run-retry-initial-interval=soon"}),
-            "invalid argument \"soon\" for \"--agent-run-retry-initial-interval\" flag: time: invalid duration "
+            "invalid argument \"soon\" for \"--agent-run-retry-initial-interval\" flag: time: "
+            "invalid duration "
             "\"soon\"");
 }
 
@@ -56,7 +62,8 @@ TEST(Flags, does_not_know_keys_that_only_files_have) {
 }
 
 TEST(Flags, aligns_the_help_of_several_lines) {
-  static constexpr Option kOptions[] = {{"name", Type::String, "x", "first\nsecond"}, {"on", Type::Bool, "", "yes"}};
+  static constexpr Option kOptions[] = {{"name", Type::String, "x", "first\nsecond"},
+                                        {"on", Type::Bool, "", "yes"}};
   EXPECT_EQ(describe_flags(kOptions, "thing"),
             "  -h, --help          help for thing\n"
             "      --name string   first\n"

@@ -7,7 +7,8 @@
 namespace dkron::config {
 namespace {
 
-tl::unexpected<Error> invalid(std::string_view function, std::string_view text, std::string_view why) {
+tl::unexpected<Error> invalid(std::string_view function, std::string_view text,
+                              std::string_view why) {
   return fail(ErrorCode::InvalidArgument,
               std::string(function) + ": parsing " + go::quote(text) + ": " + std::string(why));
 }
@@ -25,7 +26,8 @@ Result<Number> parse_number(std::string_view function, std::string_view text) {
 }
 
 bool is_true(std::string_view text) {
-  return text == "1" || text == "t" || text == "T" || text == "TRUE" || text == "true" || text == "True";
+  return text == "1" || text == "t" || text == "T" || text == "TRUE" || text == "true" ||
+         text == "True";
 }
 
 bool is_false(std::string_view text) {
@@ -50,13 +52,15 @@ std::string_view type_word(Type type) {
 Result<void> check_value(Type type, std::string_view text) {
   switch (type) {
     case Type::Bool:
-      if (!is_true(text) && !is_false(text)) return invalid("strconv.ParseBool", text, "invalid syntax");
+      if (!is_true(text) && !is_false(text))
+        return invalid("strconv.ParseBool", text, "invalid syntax");
       return {};
     case Type::Int:
       if (auto n = parse_number<std::int64_t>("strconv.ParseInt", text); !n) return fail(n.error());
       return {};
     case Type::Uint16:
-      if (auto n = parse_number<std::uint16_t>("strconv.ParseUint", text); !n) return fail(n.error());
+      if (auto n = parse_number<std::uint16_t>("strconv.ParseUint", text); !n)
+        return fail(n.error());
       return {};
     case Type::String: return {};
     case Type::Strings:
@@ -69,7 +73,9 @@ Result<void> check_value(Type type, std::string_view text) {
   return {};
 }
 
-bool read_bool(std::string_view text) { return is_true(text); }
+bool read_bool(std::string_view text) {
+  return is_true(text);
+}
 
 std::int64_t read_int(std::string_view text) {
   return parse_number<std::int64_t>("strconv.ParseInt", text).value_or(0);

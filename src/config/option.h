@@ -1,7 +1,8 @@
-// Option: one named setting of a command; the single table behind flags, environment, files and help.
+// Option: one named setting of a command; the single table behind flags, environment, files and
+// help.
 //
-// Value texts follow Go's flag library, whose words scripts and operators know (spec cli 2, 3.1, 4.4).
-// Plain values and pure functions, thread-safe.
+// Value texts follow Go's flag library, whose words scripts and operators know (spec cli
+// 2, 3.1, 4.4). Plain values and pure functions, thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +43,8 @@ std::int64_t read_int(std::string_view text);
 // One CSV record, as list flags and list values in files are split.
 Result<std::vector<std::string>> split_list(std::string_view text);
 
-// The options of `dkron agent`, in the order of its help text (spec cli 3.1), and the keys that only
-// files know.
+// The options of `dkron agent`, in the order of its help text (spec cli 3.1), and the keys that
+// only files know.
 std::span<const Option> agent_options();
 
 }  // namespace dkron::config

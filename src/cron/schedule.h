@@ -1,6 +1,7 @@
 // Schedule: a parsed schedule expression and the search for its next activation.
 //
-// Source of the language: spec engine 4 (fields, descriptors, @every @at @after @manually @minutely,
+// Source of the language: spec engine 4 (fields, descriptors, @every @at @after @manually
+// @minutely,
 // `~`, zones, exact error texts). Values are immutable, cheap to copy and thread-safe; parsing and
 // next_after() read no clock, and every next_after() ends within 1 ms, also for expressions that
 // never fire (the search jumps from match to match and is bounded by work, not by seconds).
@@ -38,17 +39,17 @@ class Schedule {
  public:
   enum class Kind { Fields, Every, At, After, Manually };
 
-  // `expression` as the user wrote it; `job_name` is for `~`. The error is the parser's text without
-  // the API's prefix, e.g. `expected exactly 6 fields, found 5: [* * * * *]`.
+  // `expression` as the user wrote it; `job_name` is for `~`. The error is the parser's text
+  // without the API's prefix, e.g. `expected exactly 6 fields, found 5: [* * * * *]`.
   static Result<Schedule> parse(std::string_view expression, std::string_view job_name,
                                 const Options& options);
 
   Kind kind() const;
 
   // The first activation strictly after `t`, or the zero Instant when there is none. @every counts
-  // whole seconds from `t` (the caller keeps its phase by passing the last activation). @after gives
-  // T before T, `t` + 1 ns within the grace period, else none; that it is used up is the caller's
-  // state (spec engine 4.4).
+  // whole seconds from `t` (the caller keeps its phase by passing the last activation). @after
+  // gives T before T, `t` + 1 ns within the grace period, else none; that it is used up is the
+  // caller's state (spec engine 4.4).
   Instant next_after(Instant t) const;
 
   // Every: the interval. At, After: the instant T. After: the grace period.

@@ -20,9 +20,9 @@ struct Execution {
   std::string node_name;
   std::int64_t group = 0;
   std::uint32_t attempt = 1;
-  Instant scheduled_at;             // Zero for manual and dependent runs.
-  std::uint64_t output_bytes = 0;   // Written by the run, before the cap.
-  bool output_truncated = false;    // By the cap, not by a query's limit.
+  Instant scheduled_at;            // Zero for manual and dependent runs.
+  std::uint64_t output_bytes = 0;  // Written by the run, before the cap.
+  bool output_truncated = false;   // By the cap, not by a query's limit.
 
   std::string id() const { return make_id(started_at, node_name); }
   static std::string make_id(Instant started_at, const std::string& node_name) {

@@ -17,9 +17,8 @@ Result<void> validate_name(const std::string& name) {
   std::string_view rest = name;
   while (!rest.empty()) {
     const std::string_view character = next_character(&rest);
-    const bool ascii_ok = character.size() == 1 &&
-                          ((character[0] >= '0' && character[0] <= '9') || character[0] == '_' ||
-                           character[0] == '-');
+    const bool ascii_ok = character.size() == 1 && ((character[0] >= '0' && character[0] <= '9') ||
+                                                    character[0] == '_' || character[0] == '-');
     if (!ascii_ok && !is_lower_case_letter(character)) {
       return invalid("name contains illegal character '" + std::string(character) + "'");
     }

@@ -1,7 +1,8 @@
 // Job: what users define and what the server computes about it (spec rest-api 3.1, engine 1.1).
 //
-// A plain value. `Job` is the user's part plus the computed part; JSON lives in job_json.h, the rows
-// on disk in rows.h; nobody else converts. validate() is the one gate for definitions from outside.
+// A plain value. `Job` is the user's part plus the computed part; JSON lives in job_json.h, the
+// rows on disk in rows.h; nobody else converts. validate() is the one gate for definitions from
+// outside.
 #pragma once
 
 #include <cstdint>
@@ -84,9 +85,9 @@ Result<void> validate(const Job& job, const TimeZone& server_zone);
 // The schedule as it runs: hash expanded, the job's zone (else the server's) applied.
 Result<cron::Schedule> parse_schedule(const Job& job, const TimeZone& server_zone);
 
-// The next activation after `now` that the scheduler will launch: zero for disabled jobs, children and
-// schedules that never fire; not before starts_at. `last_instant` keeps the phase of @every and tells
-// a used-up @after.
+// The next activation after `now` that the scheduler will launch: zero for disabled jobs, children
+// and schedules that never fire; not before starts_at. `last_instant` keeps the phase of @every and
+// tells a used-up @after.
 Instant next_activation(const Job& job, const cron::Schedule& schedule, Instant now);
 
 // The tag counts of "value:count" (spec engine 5.3); an error for a malformed count.

@@ -1,9 +1,9 @@
 // Job and Execution as JSON, in and out (spec rest-api 1.3, 1.6, 3).
 //
 // Writing appends to a string directly, member by member in the documented order, since whole lists
-// of 10,000 jobs are written per request; `<`, `>`, `&`, U+2028 and U+2029 are escaped as the original
-// does. Reading takes any JSON object with the tolerance that real clients need: unknown members, null,
-// echoed computed members. No state, thread-safe.
+// of 10,000 jobs are written per request; `<`, `>`, `&`, U+2028 and U+2029 are escaped as the
+// original does. Reading takes any JSON object with the tolerance that real clients need: unknown
+// members, null, echoed computed members. No state, thread-safe.
 #pragma once
 
 #include <string>

@@ -18,7 +18,9 @@ tl::unexpected<Error> invalid(std::string message) {
 }
 
 // Malformed bytes become U+FFFD, since rows and answers hold valid UTF-8 only.
-std::string utf8(std::string_view text) { return to_valid_utf8(text); }
+std::string utf8(std::string_view text) {
+  return to_valid_utf8(text);
+}
 
 std::string_view kind_name(const json::value& value) {
   switch (value.kind()) {
@@ -31,7 +33,8 @@ std::string_view kind_name(const json::value& value) {
   }
 }
 
-tl::unexpected<Error> wrong_type(std::string_view member, std::string_view wanted, const json::value& got) {
+tl::unexpected<Error> wrong_type(std::string_view member, std::string_view wanted,
+                                 const json::value& got) {
   return invalid("Job." + std::string(member) + " must be " + std::string(wanted) + ", not " +
                  std::string(kind_name(got)));
 }
@@ -111,7 +114,8 @@ Result<void> read(const json::value& value, std::string_view member, StringMap* 
   return {};
 }
 
-Result<void> read(const json::value& value, std::string_view member, std::optional<StringMap>* out) {
+Result<void> read(const json::value& value, std::string_view member,
+                  std::optional<StringMap>* out) {
   if (value.is_null()) return {};
   StringMap map;
   if (auto done = read(value, member, &map); !done) return done;

@@ -252,7 +252,8 @@ void append_listed_execution(std::string* out, const Execution& e, const TimeZon
   }
   append_execution_head(out, e, zone);
   append_execution_tail(out, e, output);
-  *out += output.size() < e.output.size() ? ",\"output_truncated\":true}" : ",\"output_truncated\":false}";
+  *out += output.size() < e.output.size() ? ",\"output_truncated\":true}"
+                                          : ",\"output_truncated\":false}";
 }
 
 std::string pretty(std::string_view json) {

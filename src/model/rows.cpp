@@ -26,8 +26,8 @@ void set_time(store::Time* message, Instant t) {
 Instant get_time(const store::Time& message) {
   // An absent field reads as the one default instance.
   if (&message == &store::Time::default_instance()) return Instant();
-  // Rows and commands come from disks and other servers: what no Instant can be is brought into range, so
-  // that arithmetic on it stays defined.
+  // Rows and commands come from disks and other servers: what no Instant can be is brought into
+  // range, so that arithmetic on it stays defined.
   return Instant::from_unix(std::clamp(message.seconds(), Instant::kZeroSeconds, kLastSecond),
                             std::clamp(message.nanos(), 0, 999'999'999));
 }
@@ -48,7 +48,8 @@ store::JobDefinition to_definition(const Job& job) {
   if (job.metadata) set_map(d.mutable_metadata(), *job.metadata);
   d.set_retries(job.retries);
   d.set_parent_job(job.parent_job);
-  for (const auto& [name, config] : job.processors) set_map(&(*d.mutable_processors())[name], config);
+  for (const auto& [name, config] : job.processors)
+    set_map(&(*d.mutable_processors())[name], config);
   d.set_concurrency(job.concurrency);
   d.set_executor(job.executor);
   if (job.executor_config) set_map(d.mutable_executor_config(), *job.executor_config);
@@ -90,9 +91,10 @@ void read_definition(const store::JobDefinition& d, Job* job) {
   job->dst_policy = d.dst_policy();
   if (d.has_missed_runs()) {
     const auto policy = d.missed_runs().policy();  // One of a later version reads as the default.
-    job->missed_runs = MissedRuns{
-        store::MissedRuns::Policy_IsValid(policy) ? static_cast<MissedPolicy>(policy) : MissedPolicy::Latest,
-        Duration(d.missed_runs().window_ns())};
+    job->missed_runs =
+        MissedRuns{store::MissedRuns::Policy_IsValid(policy) ? static_cast<MissedPolicy>(policy)
+                                                             : MissedPolicy::Latest,
+                   Duration(d.missed_runs().window_ns())};
   }
   job->keep_executions = d.keep_executions();
 }

@@ -20,7 +20,8 @@ std::size_t character_length(std::string_view text, ucs4_t* code_point) {
 
 std::string_view next_character(std::string_view* text) {
   ucs4_t code_point = 0;
-  std::size_t n = static_cast<unsigned char>(text->front()) < 0x80 ? 1 : character_length(*text, &code_point);
+  std::size_t n =
+      static_cast<unsigned char>(text->front()) < 0x80 ? 1 : character_length(*text, &code_point);
   if (n == 0) n = 1;
   const std::string_view character = text->substr(0, n);
   text->remove_prefix(n);
@@ -34,7 +35,9 @@ bool is_lower_case_letter(std::string_view character) {
   return uc_is_general_category(code_point, UC_LOWERCASE_LETTER);
 }
 
-bool is_valid_utf8(std::string_view text) { return u8_check(bytes(text), text.size()) == nullptr; }
+bool is_valid_utf8(std::string_view text) {
+  return u8_check(bytes(text), text.size()) == nullptr;
+}
 
 std::string to_valid_utf8(std::string_view text) {
   if (is_valid_utf8(text)) return std::string(text);
@@ -58,7 +61,8 @@ std::string_view tail_at_character(std::string_view text, std::size_t limit_byte
   if (text.size() <= limit_bytes) return text;
   text.remove_prefix(text.size() - limit_bytes);
   // At most three continuation bytes belong to a character whose front was cut off.
-  for (int i = 0; i < 3 && !text.empty() && (text.front() & 0xC0) == 0x80; ++i) text.remove_prefix(1);
+  for (int i = 0; i < 3 && !text.empty() && (text.front() & 0xC0) == 0x80; ++i)
+    text.remove_prefix(1);
   return text;
 }
 

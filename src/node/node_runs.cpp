@@ -354,7 +354,8 @@ void NodeRuns::settle(const RunKey& key, Run& run, executor::RunResult result, b
   run.finished_at = std::max(env_.clock.wall(), run.started_at);
   run.result = std::move(result);
   run.lost = lost;
-  journal_->append(finished_record(key, run.started_at, run.finished_at, run.result, lost), false, nullptr);
+  journal_->append(finished_record(key, run.started_at, run.finished_at, run.result, lost), false,
+                   nullptr);
   to_collect_.push_back(key);
 }
 
@@ -432,7 +433,8 @@ void NodeRuns::compact_journal() {
   std::vector<journal::Record> open;
   for (const auto& [key, run] : runs_) {
     open.push_back(starting_record(run.order, run.started_at));
-    if (run.process.pid != 0) open.push_back(process_record(key, run.process, boot_, run.started_at));
+    if (run.process.pid != 0)
+      open.push_back(process_record(key, run.process, boot_, run.started_at));
     if (run.phase != Phase::Collecting && run.phase != Phase::Finished) continue;
     open.push_back(finished_record(key, run.started_at, run.finished_at, run.result, run.lost));
   }

@@ -54,9 +54,9 @@ class NodeRuns {
   static constexpr std::size_t kRememberedRuns = 65'536;
   // Results in memory that wait for their commit; the others stay on disk.
   static constexpr std::size_t kResultsInMemory = 256;
-  // Runs handed to their executors whose work has not begun. The others wait here, so that the start
-  // that is recorded (and stands in the run's id and environment) is that of the process, not of a
-  // queue in front of it.
+  // Runs handed to their executors whose work has not begun. The others wait here, so that the
+  // start that is recorded (and stands in the run's id and environment) is that of the process, not
+  // of a queue in front of it.
   static constexpr std::size_t kStartsAtOnce = 16;
   // A run that lasts longer is announced as started.
   static constexpr Duration kAnnounceAfter = milliseconds(200);

@@ -30,9 +30,7 @@ class Transport {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  struct raft_uv_transport* raw() {
-    return &raw_;
-  }
+  struct raft_uv_transport* raw() { return &raw_; }
 
   // Takes a connected stream socket (TCP, or one end of a socket pair).
   void accept(UniqueFd connection);

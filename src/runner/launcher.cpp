@@ -64,7 +64,8 @@ Launcher::Launcher(Services services, GroupIds& groups)
       recompute_timer_(services_.loop.make_timer()) {}
 
 void Launcher::start() {
-  services_.index.visit([this](const state::JobSummary& job) { scheduler_.set(job.uid, job.next); });
+  services_.index.visit(
+      [this](const state::JobSummary& job) { scheduler_.set(job.uid, job.next); });
   scheduler_.start();
 }
 
@@ -94,7 +95,8 @@ void Launcher::arm(std::uint64_t uid) {
   in_hand_.erase(uid);
   held_.erase(uid);
   state::JobSummary summary;
-  if (scheduler_.is_running() && services_.index.find(uid, &summary)) scheduler_.set(uid, summary.next);
+  if (scheduler_.is_running() && services_.index.find(uid, &summary))
+    scheduler_.set(uid, summary.next);
 }
 
 void Launcher::on_due(std::vector<scheduler::Due> due) {
@@ -156,9 +158,10 @@ void Launcher::add_commands(const state::JobSummary& summary, const Planned& pla
     skip_decided(summary, planned.schedule, commands, pending);
     return;
   }
-  const auto steps = scheduler::plan(scheduler::PlanInput{planned.schedule, planned.job->missed(), summary.next,
-                                                          now, held_.count(summary.uid) != 0});
-  const bool replays = std::any_of(steps.begin(), steps.end(), [](const Step& s) { return s.late; });
+  const auto steps = scheduler::plan(scheduler::PlanInput{
+      planned.schedule, planned.job->missed(), summary.next, now, held_.count(summary.uid) != 0});
+  const bool replays =
+      std::any_of(steps.begin(), steps.end(), [](const Step& s) { return s.late; });
   if (replays && !take_replay_token()) {
     // The wake-up time is not the instant; the plan is made anew from the state.
     in_hand_.erase(summary.uid);
@@ -178,15 +181,15 @@ void Launcher::add_commands(const state::JobSummary& summary, const Planned& pla
   }
 }
 
-// An edit, or a wall clock that went back a little, may leave a `next` that has its outcome already. No
-// instant is decided twice: the job goes on behind the newest decided one.
+// An edit, or a wall clock that went back a little, may leave a `next` that has its outcome
+// already. No instant is decided twice: the job goes on behind the newest decided one.
 void Launcher::skip_decided(const state::JobSummary& summary, const cron::Schedule& schedule,
                             std::vector<raft::Command>* commands, std::vector<Pending>* pending) {
   store::SetNextCommand command;
   command.set_uid(summary.uid);
   command.set_schedule_revision(summary.schedule_revision);
-  const Instant next =
-      scheduler::following(schedule, scheduler::newest_due(schedule, summary.next, summary.last_instant));
+  const Instant next = scheduler::following(
+      schedule, scheduler::newest_due(schedule, summary.next, summary.last_instant));
   if (!next.is_zero()) set_time(command.mutable_next(), next);
   set_time(command.mutable_now(), services_.clock.wall());
   commands->push_back(state::make_command(state::Kind::SetNext, command));
@@ -209,7 +212,8 @@ void Launcher::propose(std::vector<raft::Command> commands, std::vector<Pending>
   launches_in_flight_ += launches;
   services_.propose(
       std::move(commands),
-      [this, launches, pending = std::move(pending)](const Result<std::vector<raft::Outcome>>& outcomes) {
+      [this, launches,
+       pending = std::move(pending)](const Result<std::vector<raft::Outcome>>& outcomes) {
         launches_in_flight_ -= launches;
         on_outcome(pending, outcomes);
       },
@@ -247,13 +251,14 @@ void Launcher::on_outcome(const std::vector<Pending>& pending,
 }
 
 void Launcher::load(std::vector<std::uint64_t> uids) {
-  const bool accepted = services_.workers.try_post(
-      [this, uids, reader = &services_.store.reader(), zone = services_.server_zone,
-       post = services_.loop.poster()] {
+  const bool accepted =
+      services_.workers.try_post([this, uids, reader = &services_.store.reader(),
+                                  zone = services_.server_zone, post = services_.loop.poster()] {
         auto loaded = load_planned(*reader, uids, zone);
         post([this, uids, loaded = std::move(loaded)]() mutable {
           Loaded planned;
-          for (auto& [uid, entry] : loaded) planned.emplace_back(uid, Planned{entry.first, std::move(entry.second)});
+          for (auto& [uid, entry] : loaded)
+            planned.emplace_back(uid, Planned{entry.first, std::move(entry.second)});
           on_loaded(uids, std::move(planned));
         });
       });
@@ -271,7 +276,8 @@ void Launcher::on_loaded(const std::vector<std::uint64_t>& asked, Loaded loaded)
   for (auto& [uid, planned] : loaded) {
     state::JobSummary summary;
     // An edit that came in between made the copy stale.
-    if (services_.index.find(uid, &summary) && summary.schedule_revision == planned.job->schedule_revision) {
+    if (services_.index.find(uid, &summary) &&
+        summary.schedule_revision == planned.job->schedule_revision) {
       cache_.insert_or_assign(uid, std::move(planned));
     }
   }
@@ -295,7 +301,8 @@ void Launcher::arm_stale(std::uint64_t uid) {
 
 namespace {
 
-std::vector<raft::Command> renew_activations(const store::Reader& reader, const TimeZone& zone, Instant now) {
+std::vector<raft::Command> renew_activations(const store::Reader& reader, const TimeZone& zone,
+                                             Instant now) {
   std::vector<raft::Command> commands;
   const auto visited = state::visit_jobs(reader, [&](const model::Job& job) {
     auto schedule = model::parse_schedule(job, zone);
@@ -319,17 +326,19 @@ std::vector<raft::Command> renew_activations(const store::Reader& reader, const 
 // The wall clock went far back: stored activations may lie in a future that will not come for long.
 void Launcher::recompute_all() {
   const bool accepted = services_.workers.try_post(
-      [this, reader = std::shared_ptr<store::Reader>(services_.store.snapshot()), zone = services_.server_zone,
-       now = services_.clock.wall(), post = services_.loop.poster()] {
+      [this, reader = std::shared_ptr<store::Reader>(services_.store.snapshot()),
+       zone = services_.server_zone, now = services_.clock.wall(), post = services_.loop.poster()] {
         post([this, commands = renew_activations(*reader, zone, now)]() mutable {
           if (!scheduler_.is_running()) return;
           services_.propose(
               std::move(commands),
               [this](const Result<std::vector<raft::Outcome>>& outcomes) {
-                // A job that was edited meanwhile may have been given an activation of the old clock.
-                const bool all = outcomes && std::all_of(outcomes->begin(), outcomes->end(), [](const auto& o) {
-                                   return o.code != ErrorCode::Conflict;
-                                 });
+                // A job that was edited meanwhile may have been given an activation of the old
+                // clock.
+                const bool all =
+                    outcomes && std::all_of(outcomes->begin(), outcomes->end(), [](const auto& o) {
+                      return o.code != ErrorCode::Conflict;
+                    });
                 if (!all) recompute_later();
               },
               false);
@@ -345,8 +354,11 @@ void Launcher::recompute_later() {
 }
 
 std::vector<std::pair<std::uint64_t, std::pair<std::shared_ptr<const model::Job>, cron::Schedule>>>
-load_planned(const store::Reader& reader, const std::vector<std::uint64_t>& uids, const TimeZone& zone) {
-  std::vector<std::pair<std::uint64_t, std::pair<std::shared_ptr<const model::Job>, cron::Schedule>>> loaded;
+load_planned(const store::Reader& reader, const std::vector<std::uint64_t>& uids,
+             const TimeZone& zone) {
+  std::vector<
+      std::pair<std::uint64_t, std::pair<std::shared_ptr<const model::Job>, cron::Schedule>>>
+      loaded;
   for (const std::uint64_t uid : uids) {
     auto job = state::find_job(reader, uid);
     if (!job) log::error("scheduler: cannot read a job", {{"error", job.error()}});
@@ -354,10 +366,12 @@ load_planned(const store::Reader& reader, const std::vector<std::uint64_t>& uids
     auto schedule = model::parse_schedule(**job, zone);
     if (!schedule) {
       // One bad job (a zone that this server lacks) does not stop the others.
-      log::error("scheduler: the schedule cannot be used", {{"job", (*job)->name}, {"error", schedule.error()}});
+      log::error("scheduler: the schedule cannot be used",
+                 {{"job", (*job)->name}, {"error", schedule.error()}});
       continue;
     }
-    loaded.emplace_back(uid, std::make_pair(std::make_shared<const model::Job>(std::move(**job)), std::move(*schedule)));
+    loaded.emplace_back(uid, std::make_pair(std::make_shared<const model::Job>(std::move(**job)),
+                                            std::move(*schedule)));
   }
   return loaded;
 }

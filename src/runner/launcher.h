@@ -1,9 +1,10 @@
 // Launcher: turns due instants into committed launches; the leader only.
 //
-// The scheduler says which jobs are due; the Launcher plans each (scheduler/plan.h) and proposes all of a
-// moment together. Nothing is dispatched here: a committed launch comes back as an AttemptOpened
-// Change. Admission comes before the proposal: while kWaitingLimit runs wait for their process, due jobs
-// stay in a queue, and each of them then runs its newest instant only. Main loop's thread.
+// The scheduler says which jobs are due; the Launcher plans each (scheduler/plan.h) and proposes
+// all of a moment together. Nothing is dispatched here: a committed launch comes back as an
+// AttemptOpened Change. Admission comes before the proposal: while kWaitingLimit runs wait for
+// their process, due jobs stay in a queue, and each of them then runs its newest instant only. Main
+// loop's thread.
 #pragma once
 
 #include <deque>
@@ -62,7 +63,8 @@ class Launcher {
   void add_commands(const state::JobSummary& summary, const Planned& planned,
                     std::vector<raft::Command>* commands, std::vector<Pending>* pending);
   void propose(std::vector<raft::Command> commands, std::vector<Pending> pending);
-  void on_outcome(const std::vector<Pending>& pending, const Result<std::vector<raft::Outcome>>& outcomes);
+  void on_outcome(const std::vector<Pending>& pending,
+                  const Result<std::vector<raft::Outcome>>& outcomes);
   void load(std::vector<std::uint64_t> uids);
   void on_loaded(const std::vector<std::uint64_t>& asked, Loaded loaded);
   bool take_replay_token();
@@ -74,9 +76,9 @@ class Launcher {
   Services services_;
   GroupIds& groups_;
   scheduler::Scheduler scheduler_;
-  std::deque<std::uint64_t> ready_;               // Due, waiting for their turn.
-  std::unordered_set<std::uint64_t> in_hand_;     // In ready_, being loaded or proposed.
-  std::unordered_set<std::uint64_t> held_;        // Were held back by the limit.
+  std::deque<std::uint64_t> ready_;            // Due, waiting for their turn.
+  std::unordered_set<std::uint64_t> in_hand_;  // In ready_, being loaded or proposed.
+  std::unordered_set<std::uint64_t> held_;     // Were held back by the limit.
   std::unordered_map<std::uint64_t, Planned> cache_;
   std::size_t launches_in_flight_ = 0;
   double replay_tokens_ = kReplaysPerSecond;
@@ -88,6 +90,7 @@ class Launcher {
 
 // Reads and parses jobs; worker threads. Jobs that are gone or do not parse are left out (logged).
 std::vector<std::pair<std::uint64_t, std::pair<std::shared_ptr<const model::Job>, cron::Schedule>>>
-load_planned(const store::Reader& reader, const std::vector<std::uint64_t>& uids, const TimeZone& zone);
+load_planned(const store::Reader& reader, const std::vector<std::uint64_t>& uids,
+             const TimeZone& zone);
 
 }  // namespace dkron::runner

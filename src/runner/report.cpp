@@ -26,7 +26,8 @@ raft::Command started_command(std::uint64_t uid, const model::Execution& executi
   return state::make_command(state::Kind::Started, command);
 }
 
-raft::Command done_command(std::uint64_t uid, model::Execution execution, Instant now, Random& random) {
+raft::Command done_command(std::uint64_t uid, model::Execution execution, Instant now,
+                           Random& random) {
   store::DoneCommand command;
   command.set_uid(uid);
   command.set_group(execution.group);

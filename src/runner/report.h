@@ -1,6 +1,7 @@
 // What a node tells the log about an attempt, as commands: that it started, and how it ended.
 //
-// Built by whoever leads, for its own runs and for those of other nodes. Pure functions, thread-safe.
+// Built by whoever leads, for its own runs and for those of other nodes. Pure functions,
+// thread-safe.
 #pragma once
 
 #include "base/random.h"
@@ -19,6 +20,7 @@ Duration retry_delay(std::uint32_t attempt, Random& random);
 raft::Command started_command(std::uint64_t uid, const model::Execution& execution);
 
 // `now` and the pause before a retry are decided here, since applying the log reads no clock.
-raft::Command done_command(std::uint64_t uid, model::Execution execution, Instant now, Random& random);
+raft::Command done_command(std::uint64_t uid, model::Execution execution, Instant now,
+                           Random& random);
 
 }  // namespace dkron::runner

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "runner/report.h"
 #include "model/rows.h"
+#include "runner/report.h"
 #include "state/commands.h"
 
 namespace dkron::runner {
@@ -21,7 +21,9 @@ using model::set_time;
 Runner::Runner(Services services, GroupIds& groups)
     : services_(std::move(services)), groups_(groups), retry_timer_(services_.loop.make_timer()) {}
 
-void Runner::start() { running_ = true; }
+void Runner::start() {
+  running_ = true;
+}
 
 void Runner::take_over(const state::OpenWork& work) {
   for (const store::OpenGroup& group : work.groups) {
@@ -34,11 +36,11 @@ void Runner::take_over(const state::OpenWork& work) {
 void Runner::reopen(const store::OpenGroup& group, const std::shared_ptr<const model::Job>& job) {
   for (const store::Target& target : group.targets()) {
     if (target.phase() == store::Target::OPEN) {
-      on_change(state::AttemptOpened{job, group.group(), target.node(), target.attempt(), target.fence(),
-                                     get_time(group.scheduled_at())});
+      on_change(state::AttemptOpened{job, group.group(), target.node(), target.attempt(),
+                                     target.fence(), get_time(group.scheduled_at())});
     } else if (target.phase() == store::Target::RETRY_PENDING) {
-      on_change(state::RetryScheduled{group.uid(), group.group(), target.node(), target.attempt() + 1,
-                                      get_time(target.retry_at())});
+      on_change(state::RetryScheduled{group.uid(), group.group(), target.node(),
+                                      target.attempt() + 1, get_time(target.retry_at())});
     }
   }
 }
@@ -56,7 +58,8 @@ void Runner::on_change(const state::AttemptOpened& change) {
 void Runner::on_change(const state::RetryScheduled& change) {
   if (!running_) return;
   // `due` is of a wall clock that may have been stepped since; no pause is longer than the cap.
-  const Duration pause = std::clamp<Duration>(change.due - services_.clock.wall(), Duration(0), kRetryPauseLimit);
+  const Duration pause =
+      std::clamp<Duration>(change.due - services_.clock.wall(), Duration(0), kRetryPauseLimit);
   retries_.emplace(services_.clock.steady() + pause,
                    Retry{change.uid, change.group, change.node, change.attempt});
   arm_retries();
@@ -112,7 +115,8 @@ void Runner::start_children(const store::FollowUp& follow_up) {
           children.emplace_back(name, job && *job ? (*job)->tags : std::nullopt);
         }
         post([this, follow_up, children = std::move(children)] {
-          for (const auto& [name, tags] : children) propose_child(follow_up, name, services_.nodes.select(tags));
+          for (const auto& [name, tags] : children)
+            propose_child(follow_up, name, services_.nodes.select(tags));
         });
       });
   if (accepted) return;

@@ -1,9 +1,9 @@
 // Runner: what happens to a run after its launch was committed; the leader only.
 //
-// Lives on Changes: an opened attempt is handed to its node, a waiting retry gets its turn, the children
-// of a finished run are started. Everything that is still to do stands in the replicated state, so a new
-// leader's take_over() goes on where the old one stopped; nothing here is worth keeping. Main loop's
-// thread.
+// Lives on Changes: an opened attempt is handed to its node, a waiting retry gets its turn, the
+// children of a finished run are started. Everything that is still to do stands in the replicated
+// state, so a new leader's take_over() goes on where the old one stopped; nothing here is worth
+// keeping. Main loop's thread.
 #pragma once
 
 #include <map>
@@ -48,7 +48,8 @@ class Runner {
   Services services_;
   GroupIds& groups_;
   bool running_ = false;
-  std::multimap<Duration, Retry> retries_;  // By monotonic time: steps of the wall clock delay none.
+  std::multimap<Duration, Retry>
+      retries_;  // By monotonic time: steps of the wall clock delay none.
   std::unique_ptr<Timer> retry_timer_;
 };
 

@@ -62,7 +62,8 @@ Instant newest_due(const cron::Schedule& schedule, Instant first, Instant now) {
       break;
     }
   }
-  for (Instant next = schedule.next_after(t); !next.is_zero() && next <= now; next = schedule.next_after(t)) {
+  for (Instant next = schedule.next_after(t); !next.is_zero() && next <= now;
+       next = schedule.next_after(t)) {
     t = next;
   }
   return t;
@@ -82,9 +83,10 @@ std::vector<Step> plan(const PlanInput& in) {
       steps.push_back(missed_range(in.schedule, oldest, newest, MissReason::OutsideWindow));
       return steps;
     }
-    const Instant first_inside = in.schedule.kind() == cron::Schedule::Kind::Every
-                                     ? oldest + in.schedule.interval() * ((edge - oldest) / in.schedule.interval() + 1)
-                                     : in.schedule.next_after(edge - nanoseconds(1));
+    const Instant first_inside =
+        in.schedule.kind() == cron::Schedule::Kind::Every
+            ? oldest + in.schedule.interval() * ((edge - oldest) / in.schedule.interval() + 1)
+            : in.schedule.next_after(edge - nanoseconds(1));
     const Instant last_outside =
         newest_due(in.schedule, oldest, std::max(oldest, first_inside - nanoseconds(1)));
     steps.push_back(missed_range(in.schedule, oldest, last_outside, MissReason::OutsideWindow));
@@ -93,12 +95,15 @@ std::vector<Step> plan(const PlanInput& in) {
   }
 
   switch (in.missed.policy) {
-    case model::MissedPolicy::All: steps.push_back(launch(in.schedule, oldest, in.now)); return steps;
+    case model::MissedPolicy::All:
+      steps.push_back(launch(in.schedule, oldest, in.now));
+      return steps;
     case model::MissedPolicy::Latest:
       if (oldest < newest) {
         const Instant last = newest_due(in.schedule, oldest, newest - nanoseconds(1));
-        steps.push_back(missed_range(in.schedule, oldest, last,
-                             in.overloaded ? MissReason::Overload : MissReason::Superseded));
+        steps.push_back(
+            missed_range(in.schedule, oldest, last,
+                         in.overloaded ? MissReason::Overload : MissReason::Superseded));
       }
       steps.push_back(launch(in.schedule, newest, in.now));
       return steps;

@@ -5,9 +5,13 @@
 namespace dkron::scheduler {
 namespace {
 
-Instant at(const char* text) { return *parse_rfc3339(std::string("2026-03-01T") + text + "Z"); }
+Instant at(const char* text) {
+  return *parse_rfc3339(std::string("2026-03-01T") + text + "Z");
+}
 
-cron::Schedule schedule(const char* text) { return *cron::Schedule::parse(text, "job", {}); }
+cron::Schedule schedule(const char* text) {
+  return *cron::Schedule::parse(text, "job", {});
+}
 
 std::vector<Step> plan_for(const cron::Schedule& s, model::MissedPolicy policy, Duration window,
                            const char* due, const char* now, bool overloaded = false) {
@@ -16,7 +20,8 @@ std::vector<Step> plan_for(const cron::Schedule& s, model::MissedPolicy policy, 
 
 TEST(Plan, launches_the_only_due_instant_under_every_policy) {
   const auto s = schedule("0 * * * * *");
-  for (auto policy : {model::MissedPolicy::Latest, model::MissedPolicy::Skip, model::MissedPolicy::All}) {
+  for (auto policy :
+       {model::MissedPolicy::Latest, model::MissedPolicy::Skip, model::MissedPolicy::All}) {
     const auto steps = plan_for(s, policy, seconds(60), "10:00:00", "10:00:00.002");
     ASSERT_EQ(steps.size(), 1U);
     EXPECT_TRUE(steps[0].is_launch);
@@ -26,8 +31,8 @@ TEST(Plan, launches_the_only_due_instant_under_every_policy) {
 }
 
 TEST(Plan, latest_runs_the_newest_and_records_the_others) {
-  const auto steps =
-      plan_for(schedule("@every 10s"), model::MissedPolicy::Latest, seconds(60), "10:00:00", "10:00:45");
+  const auto steps = plan_for(schedule("@every 10s"), model::MissedPolicy::Latest, seconds(60),
+                              "10:00:00", "10:00:45");
   ASSERT_EQ(steps.size(), 2U);
   EXPECT_EQ(steps[0].first, at("10:00:00"));
   EXPECT_EQ(steps[0].last, at("10:00:30"));
@@ -39,8 +44,8 @@ TEST(Plan, latest_runs_the_newest_and_records_the_others) {
 }
 
 TEST(Plan, instants_outside_the_window_are_only_recorded) {
-  const auto steps =
-      plan_for(schedule("0 * * * * *"), model::MissedPolicy::Latest, seconds(60), "08:00:00", "10:00:30");
+  const auto steps = plan_for(schedule("0 * * * * *"), model::MissedPolicy::Latest, seconds(60),
+                              "08:00:00", "10:00:30");
   ASSERT_EQ(steps.size(), 2U);
   EXPECT_EQ(steps[0].reason, MissReason::OutsideWindow);
   EXPECT_EQ(steps[0].last, at("09:59:00"));
@@ -49,8 +54,8 @@ TEST(Plan, instants_outside_the_window_are_only_recorded) {
   EXPECT_TRUE(steps[1].late);
   EXPECT_EQ(steps[1].first, at("10:00:00"));
 
-  const auto hourly =
-      plan_for(schedule("@hourly"), model::MissedPolicy::Latest, seconds(60), "08:00:00", "10:30:00");
+  const auto hourly = plan_for(schedule("@hourly"), model::MissedPolicy::Latest, seconds(60),
+                               "08:00:00", "10:30:00");
   ASSERT_EQ(hourly.size(), 1U);
   EXPECT_FALSE(hourly[0].is_launch);
   EXPECT_EQ(hourly[0].count, 3U);
@@ -62,7 +67,8 @@ TEST(Plan, all_replays_one_instant_at_a_time_from_the_oldest) {
   Instant due = at("10:00:00");
   int launches = 0;
   while (due <= at("10:00:20")) {
-    const auto steps = plan(PlanInput{s, {model::MissedPolicy::All, hours(1)}, due, at("10:00:20"), false});
+    const auto steps =
+        plan(PlanInput{s, {model::MissedPolicy::All, hours(1)}, due, at("10:00:20"), false});
     ASSERT_EQ(steps.size(), 1U);
     EXPECT_EQ(steps[0].first, due);
     due = steps[0].next;
@@ -84,15 +90,15 @@ TEST(Plan, skip_drops_what_is_late) {
 }
 
 TEST(Plan, overload_is_named_as_the_reason) {
-  const auto steps =
-      plan_for(schedule("@every 1s"), model::MissedPolicy::Latest, seconds(60), "10:00:00", "10:00:03", true);
+  const auto steps = plan_for(schedule("@every 1s"), model::MissedPolicy::Latest, seconds(60),
+                              "10:00:00", "10:00:03", true);
   ASSERT_EQ(steps.size(), 2U);
   EXPECT_EQ(steps[0].reason, MissReason::Overload);
 }
 
 TEST(Plan, counting_stops_at_a_limit) {
-  const auto steps =
-      plan_for(schedule("* * * * * *"), model::MissedPolicy::Latest, seconds(60), "00:00:00", "10:00:00");
+  const auto steps = plan_for(schedule("* * * * * *"), model::MissedPolicy::Latest, seconds(60),
+                              "00:00:00", "10:00:00");
   ASSERT_EQ(steps.size(), 3U);
   EXPECT_EQ(steps[0].count, kCountLimit);
   EXPECT_TRUE(steps[0].count_is_minimum);

@@ -34,7 +34,9 @@ void Scheduler::set(std::uint64_t uid, Instant next) {
   if (running_ && first) arm();
 }
 
-void Scheduler::remove(std::uint64_t uid) { next_.erase(uid); }
+void Scheduler::remove(std::uint64_t uid) {
+  next_.erase(uid);
+}
 
 void Scheduler::clear() {
   next_.clear();

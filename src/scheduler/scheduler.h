@@ -1,9 +1,9 @@
 // Scheduler: a heap of next fire times, driven by a clock; says which jobs are due.
 //
-// Knows nothing of jobs but (uid, next). Sleeps on the monotonic clock for at most kRecheck and looks
-// at the wall clock anew, so that steps of the wall clock and a sleeping machine are noticed within a
-// second. A due job leaves the heap; whoever handles it puts it back with its following instant. Main
-// loop's thread only.
+// Knows nothing of jobs but (uid, next). Sleeps on the monotonic clock for at most kRecheck and
+// looks at the wall clock anew, so that steps of the wall clock and a sleeping machine are noticed
+// within a second. A due job leaves the heap; whoever handles it puts it back with its following
+// instant. Main loop's thread only.
 #pragma once
 
 #include <cstdint>
@@ -68,8 +68,8 @@ class Scheduler {
   Callbacks callbacks_;
   std::unique_ptr<Timer> timer_;
   bool running_ = false;
-  Duration wake_at_{0};    // Monotonic time the timer was set to.
-  Instant newest_wall_;    // Highest wall time seen.
+  Duration wake_at_{0};  // Monotonic time the timer was set to.
+  Instant newest_wall_;  // Highest wall time seen.
   // Entries whose time differs from next_ are stale and skipped; compact() bounds their number.
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> heap_;
   std::unordered_map<std::uint64_t, Instant> next_;

@@ -18,7 +18,8 @@ class SchedulerTest : public testing::Test {
   ManualClock clock_{Instant::from_unix(1'800'000'000)};
   std::vector<std::uint64_t> due_;
   int clock_back_ = 0;
-  Scheduler scheduler_{loop_, clock_,
+  Scheduler scheduler_{loop_,
+                       clock_,
                        {[this](std::vector<Due> due) {
                           for (const Due& d : due) due_.push_back(d.uid);
                         },

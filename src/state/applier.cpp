@@ -11,10 +11,6 @@ namespace dkron::state {
 
 namespace keys = store::keys;
 
-raft::Outcome accept(const google::protobuf::MessageLite& answer) {
-  return raft::Outcome{ErrorCode::Ok, {}, answer.SerializeAsString()};
-}
-
 std::string to_row_bytes(const google::protobuf::MessageLite& message) {
   std::string bytes;
   google::protobuf::io::StringOutputStream stream(&bytes);
@@ -23,6 +19,11 @@ std::string to_row_bytes(const google::protobuf::MessageLite& message) {
   message.SerializeToCodedStream(&coded);
   coded.Trim();
   return bytes;
+}
+
+// The answer is kept for those who ask again, so it is part of the replicated state.
+raft::Outcome accept(const google::protobuf::MessageLite& answer) {
+  return raft::Outcome{ErrorCode::Ok, {}, to_row_bytes(answer)};
 }
 
 Result<raft::Outcome> Applier::apply(const raft::CommandView& command) {
@@ -71,9 +72,10 @@ Result<raft::Outcome> Applier::dispatch(const raft::CommandView& command) {
       case Kind::Done: return decode(command.payload, &Applier::done);
     }
   }
-  return fail(ErrorCode::Internal, "the log holds a command of kind " + std::to_string(command.kind) +
-                                       ", version " + std::to_string(command.version) +
-                                       ", which this version of dkron does not know: upgrade this server");
+  return fail(ErrorCode::Internal,
+              "the log holds a command of kind " + std::to_string(command.kind) + ", version " +
+                  std::to_string(command.version) +
+                  ", which this version of dkron does not know: upgrade this server");
 }
 
 Result<std::optional<Applier::FoundJob>> Applier::find_job(const std::string& name) {
@@ -92,7 +94,8 @@ Result<std::optional<Applier::FoundJob>> Applier::find_job(std::uint64_t uid) {
   if (!*state) return std::nullopt;
   auto definition = find<store::JobDefinition>(keys::definition((*state)->name()));
   if (!definition) return fail(definition.error());
-  if (!*definition) return fail(ErrorCode::Corrupt, "store: job " + (*state)->name() + " has no definition");
+  if (!*definition)
+    return fail(ErrorCode::Corrupt, "store: job " + (*state)->name() + " has no definition");
   return FoundJob{std::move(**definition), std::move(**state)};
 }
 

@@ -1,8 +1,8 @@
 // Applier: applies the commands of one entry to the store's batch.
 //
-// Lives for one entry, on the raft thread. Each command sees what the one before it wrote. A refused
-// command (business errors are Outcomes) is rolled back to a save point and leaves nothing behind; an
-// Error from a member means that the disk failed and stops the node.
+// Lives for one entry, on the raft thread. Each command sees what the one before it wrote. A
+// refused command (business errors are Outcomes) is rolled back to a save point and leaves nothing
+// behind; an Error from a member means that the disk failed and stops the node.
 #pragma once
 
 #include <optional>
@@ -27,7 +27,8 @@ class Applier {
 
   Result<Outcome> dispatch(const raft::CommandView& command);
   template <class Message>
-  Result<Outcome> decode(std::string_view payload, Result<Outcome> (Applier::*handler)(const Message&));
+  Result<Outcome> decode(std::string_view payload,
+                         Result<Outcome> (Applier::*handler)(const Message&));
 
   // apply_jobs.cpp
   Result<Outcome> init_cluster(const store::InitClusterCommand& command);
@@ -37,10 +38,11 @@ class Applier {
   Result<Outcome> delete_executions(const store::DeleteExecutionsCommand& command);
   Result<Outcome> set_pause(const store::SetPauseCommand& command);
   Result<Outcome> set_next(const store::SetNextCommand& command);
-  Result<void> leave_schedule(const store::Overdue& overdue, Instant now, const store::JobDefinition& definition,
-                              store::JobState* state);
+  Result<void> leave_schedule(const store::Overdue& overdue, Instant now,
+                              const store::JobDefinition& definition, store::JobState* state);
   Result<std::optional<std::string>> find_parent_cycle(const store::JobDefinition& definition);
-  Result<void> move_to_parent(const store::JobDefinition& definition, const std::string& old_parent);
+  Result<void> move_to_parent(const store::JobDefinition& definition,
+                              const std::string& old_parent);
   Result<void> edit_dependents(const std::string& parent, const std::string& child, bool add);
   Result<void> erase_job(const store::JobDefinition& definition);
 
@@ -57,12 +59,13 @@ class Applier {
 
   // apply_done.cpp
   Result<Outcome> done(const store::DoneCommand& command);
-  Result<store::Execution> store_result(const store::DoneCommand& command, const std::string& job_name,
-                                        const store::OpenGroup* group, store::JobState* state);
+  Result<store::Execution> store_result(const store::DoneCommand& command,
+                                        const std::string& job_name, const store::OpenGroup* group,
+                                        store::JobState* state);
   Result<void> record_without_node(const store::LaunchCommand& launch,
                                    const store::JobDefinition& definition, store::JobState* state);
-  Result<Outcome> late_result(const store::DoneCommand& command, const store::JobDefinition& definition,
-                              store::JobState* state);
+  Result<Outcome> late_result(const store::DoneCommand& command,
+                              const store::JobDefinition& definition, store::JobState* state);
   Result<void> count_result(const store::DoneCommand& command, store::JobState* state);
   Result<void> count_day(Instant day, int successes, int failures, Instant now);
   Result<void> complete_group(const store::JobDefinition& definition, const store::OpenGroup& group,
@@ -70,8 +73,8 @@ class Applier {
   Result<void> trim_executions(const store::JobDefinition& definition, store::JobState* state);
 
   // apply_ledger.cpp
-  Result<void> record_overdue(const store::Overdue& overdue, Instant now, const store::JobDefinition& definition,
-                              store::JobState* state);
+  Result<void> record_overdue(const store::Overdue& overdue, Instant now,
+                              const store::JobDefinition& definition, store::JobState* state);
   Result<void> void_future(store::JobState* state, Instant now);
   Result<void> add_ledger_row(store::JobState* state, const store::LedgerRow& row);
   Result<void> trim_ledger(store::JobState* state, Instant now);

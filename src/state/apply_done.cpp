@@ -1,6 +1,6 @@
 // The result of an attempt and what follows from it: counters, status, retry, children, retention
-// (spec engine 2.3 ExecutionDone, 5.6, 5.10). Status and follow-ups are decided exactly once, when the
-// last target of a run is final.
+// (spec engine 2.3 ExecutionDone, 5.6, 5.10). Status and follow-ups are decided exactly once, when
+// the last target of a run is final.
 #include <algorithm>
 
 #include "base/assert.h"
@@ -28,7 +28,8 @@ store::Execution execution_row(const store::DoneCommand& command, const std::str
   *row.mutable_finished_at() = command.finished_at();
   row.set_success(command.success());
   row.set_lost(command.lost());
-  if (group != nullptr && group->has_scheduled_at()) *row.mutable_scheduled_at() = group->scheduled_at();
+  if (group != nullptr && group->has_scheduled_at())
+    *row.mutable_scheduled_at() = group->scheduled_at();
   row.set_output_bytes(command.output_bytes());
   row.set_output_truncated(command.output_truncated());
   return row;
@@ -42,7 +43,9 @@ std::string_view status_of(const store::OpenGroup& group) {
 }
 
 // A restored counter may stand at the end of its range.
-std::int32_t one_more(std::int32_t count) { return count == INT32_MAX ? count : count + 1; }
+std::int32_t one_more(std::int32_t count) {
+  return count == INT32_MAX ? count : count + 1;
+}
 
 bool is_complete(const store::OpenGroup& group) {
   return std::all_of(group.targets().begin(), group.targets().end(),
@@ -54,7 +57,8 @@ bool is_complete(const store::OpenGroup& group) {
 Result<raft::Outcome> Applier::done(const store::DoneCommand& command) {
   auto found = find_job(command.uid());
   if (!found) return fail(found.error());
-  if (!*found) return refuse(ErrorCode::NotFound, "grpc: Received execution done for a deleted job");
+  if (!*found)
+    return refuse(ErrorCode::NotFound, "grpc: Received execution done for a deleted job");
   auto& [definition, state] = **found;
   const std::string group_key = keys::group(command.uid(), command.group());
   auto group = find<store::OpenGroup>(group_key);
@@ -62,7 +66,8 @@ Result<raft::Outcome> Applier::done(const store::DoneCommand& command) {
   store::Target* target = nullptr;
   if (*group) {
     for (store::Target& t : *(*group)->mutable_targets()) {
-      if (t.node() == command.node() && t.attempt() == command.attempt() && t.phase() == store::Target::OPEN) {
+      if (t.node() == command.node() && t.attempt() == command.attempt() &&
+          t.phase() == store::Target::OPEN) {
         target = &t;
       }
     }
@@ -78,7 +83,8 @@ Result<raft::Outcome> Applier::done(const store::DoneCommand& command) {
     const Instant due = get_time(command.now()) + Duration(command.retry_delay_ns());
     target->set_phase(store::Target::RETRY_PENDING);
     set_time(target->mutable_retry_at(), due);
-    changes_.push_back(RetryScheduled{command.uid(), command.group(), command.node(), command.attempt() + 1, due});
+    changes_.push_back(
+        RetryScheduled{command.uid(), command.group(), command.node(), command.attempt() + 1, due});
   } else {
     target->set_phase(store::Target::FINAL);
   }
@@ -87,17 +93,21 @@ Result<raft::Outcome> Applier::done(const store::DoneCommand& command) {
   if (!complete) put(group_key, **group);
   if (auto trimmed = trim_executions(definition, &state); !trimmed) return fail(trimmed.error());
   if (complete) {
-    if (auto completed = complete_group(definition, **group, &state); !completed) return fail(completed.error());
+    if (auto completed = complete_group(definition, **group, &state); !completed)
+      return fail(completed.error());
   } else {
     put_state(definition, &state);
   }
   return Outcome{};
 }
 
-Result<store::Execution> Applier::store_result(const store::DoneCommand& command, const std::string& job_name,
-                                               const store::OpenGroup* group, store::JobState* state) {
+Result<store::Execution> Applier::store_result(const store::DoneCommand& command,
+                                               const std::string& job_name,
+                                               const store::OpenGroup* group,
+                                               store::JobState* state) {
   store::Execution row = execution_row(command, job_name, group);
-  const std::string key = keys::execution(command.uid(), command.group(), command.node(), command.attempt());
+  const std::string key =
+      keys::execution(command.uid(), command.group(), command.node(), command.attempt());
   auto present = batch_.get(key);
   if (!present) return fail(present.error());
   put(key, row);
@@ -112,10 +122,11 @@ Result<store::Execution> Applier::store_result(const store::DoneCommand& command
   return row;
 }
 
-// A due instant for which no node matched: a failed execution without node, so that people see it where
-// they look (spec engine 5.2). Its id is made of the zero time and no name.
+// A due instant for which no node matched: a failed execution without node, so that people see it
+// where they look (spec engine 5.2). Its id is made of the zero time and no name.
 Result<void> Applier::record_without_node(const store::LaunchCommand& launch,
-                                          const store::JobDefinition& definition, store::JobState* state) {
+                                          const store::JobDefinition& definition,
+                                          store::JobState* state) {
   store::DoneCommand done;
   done.set_uid(definition.uid());
   done.set_group(launch.group());
@@ -136,17 +147,21 @@ Result<void> Applier::record_without_node(const store::LaunchCommand& launch,
 // A result for an attempt that is not open: a repetition (nothing to do), or the real result of one
 // that was given up as lost, which then replaces it and corrects the counters.
 Result<raft::Outcome> Applier::late_result(const store::DoneCommand& command,
-                                           const store::JobDefinition& definition, store::JobState* state) {
-  const std::string key = keys::execution(command.uid(), command.group(), command.node(), command.attempt());
+                                           const store::JobDefinition& definition,
+                                           store::JobState* state) {
+  const std::string key =
+      keys::execution(command.uid(), command.group(), command.node(), command.attempt());
   auto row = find<store::Execution>(key);
   if (!row) return fail(row.error());
   if (!*row || !(*row)->lost() || command.lost()) return Outcome{};
   store::Execution replacement = execution_row(command, definition.name(), nullptr);
   if ((*row)->has_scheduled_at()) *replacement.mutable_scheduled_at() = (*row)->scheduled_at();
   put(key, replacement);
-  batch_.put(keys::output(command.uid(), command.group(), command.node(), command.attempt()), command.output());
+  batch_.put(keys::output(command.uid(), command.group(), command.node(), command.attempt()),
+             command.output());
   state->set_error_count(std::max(0, state->error_count() - 1));
-  if (auto counted = count_day(get_time((*row)->finished_at()), 0, -1, get_time(command.now())); !counted) {
+  if (auto counted = count_day(get_time((*row)->finished_at()), 0, -1, get_time(command.now()));
+      !counted) {
     return fail(counted.error());
   }
   if (auto counted = count_result(command, state); !counted) return fail(counted.error());
@@ -158,16 +173,19 @@ Result<void> Applier::count_result(const store::DoneCommand& command, store::Job
   const Instant finished = get_time(command.finished_at());
   if (command.success()) {
     state->set_success_count(one_more(state->success_count()));
-    if (finished > get_time(state->last_success())) *state->mutable_last_success() = command.finished_at();
+    if (finished > get_time(state->last_success()))
+      *state->mutable_last_success() = command.finished_at();
   } else {
     state->set_error_count(one_more(state->error_count()));
-    if (finished > get_time(state->last_error())) *state->mutable_last_error() = command.finished_at();
+    if (finished > get_time(state->last_error()))
+      *state->mutable_last_error() = command.finished_at();
   }
-  return count_day(finished, command.success() ? 1 : 0, command.success() ? 0 : 1, get_time(command.now()));
+  return count_day(finished, command.success() ? 1 : 0, command.success() ? 0 : 1,
+                   get_time(command.now()));
 }
 
-// Old days go when a new one begins. How old they are is measured from `now`, the leader's clock: `day` is
-// told by a node, and one whose clock is years ahead must not wipe out the history.
+// Old days go when a new one begins. How old they are is measured from `now`, the leader's clock:
+// `day` is told by a node, and one whose clock is years ahead must not wipe out the history.
 Result<void> Applier::count_day(Instant day, int successes, int failures, Instant now) {
   const std::string key = keys::statistics(day);
   auto row = find<store::DailyStatistics>(key);
@@ -186,8 +204,8 @@ Result<void> Applier::count_day(Instant day, int successes, int failures, Instan
   return {};
 }
 
-Result<void> Applier::complete_group(const store::JobDefinition& definition, const store::OpenGroup& group,
-                                     store::JobState* state) {
+Result<void> Applier::complete_group(const store::JobDefinition& definition,
+                                     const store::OpenGroup& group, store::JobState* state) {
   batch_.erase(keys::group(group.uid(), group.group()));
   DK_ASSERT(state->open_groups() > 0);
   state->set_open_groups(state->open_groups() - 1);
@@ -210,9 +228,10 @@ Result<void> Applier::complete_group(const store::JobDefinition& definition, con
   return {};
 }
 
-// Keeps the newest executions. Trims once a quarter too many are there, from the oldest group on; rows
-// of runs under way are not written before their end, so none of them can be hit.
-Result<void> Applier::trim_executions(const store::JobDefinition& definition, store::JobState* state) {
+// Keeps the newest executions. Trims once a quarter too many are there, from the oldest group on;
+// rows of runs under way are not written before their end, so none of them can be hit.
+Result<void> Applier::trim_executions(const store::JobDefinition& definition,
+                                      store::JobState* state) {
   const std::uint32_t wanted = std::min(definition.keep_executions(), model::kKeepExecutionsLimit);
   const std::uint32_t keep = wanted == 0 ? kDefaultKeepExecutions : wanted;
   if (state->execution_count() <= keep + std::max(keep / 4, 1U)) return {};
@@ -221,10 +240,11 @@ Result<void> Applier::trim_executions(const store::JobDefinition& definition, st
   std::vector<std::string> doomed;
   std::int64_t oldest = 0;
   bool readable = true;
-  auto scanned = batch_.scan(keys::executions_from(state->uid(), state->oldest_group()), keys::end_of(rows),
-                             [&](std::string_view key, std::string_view value) {
+  auto scanned = batch_.scan(keys::executions_from(state->uid(), state->oldest_group()),
+                             keys::end_of(rows), [&](std::string_view key, std::string_view value) {
                                store::Execution row;
-                               readable = row.ParseFromArray(value.data(), static_cast<int>(value.size()));
+                               readable =
+                                   row.ParseFromArray(value.data(), static_cast<int>(value.size()));
                                oldest = row.group();
                                if (excess == 0 || !readable) return false;
                                doomed.emplace_back(key);

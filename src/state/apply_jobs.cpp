@@ -25,7 +25,9 @@ bool same_activations(const store::JobDefinition& a, const store::JobDefinition&
          a.parent_job().empty() == b.parent_job().empty();
 }
 
-void copy_time(store::Time* to, const store::Time& from) { set_time(to, get_time(from)); }
+void copy_time(store::Time* to, const store::Time& from) {
+  set_time(to, get_time(from));
+}
 
 // A backup restored over an existing job never lowers counters (spec rest-api 11).
 void merge_restored(const store::JobState& restored, store::JobState* state) {
@@ -69,7 +71,8 @@ Result<raft::Outcome> Applier::init_cluster(const store::InitClusterCommand& com
 }
 
 // The activations of a job are about to follow another rule.
-Result<void> Applier::leave_schedule(const store::Overdue& overdue, Instant now, const store::JobDefinition& definition,
+Result<void> Applier::leave_schedule(const store::Overdue& overdue, Instant now,
+                                     const store::JobDefinition& definition,
                                      store::JobState* state) {
   if (auto recorded = record_overdue(overdue, now, definition, state); !recorded) return recorded;
   // A job that waits for a future that will not come for long is freed by an edit.
@@ -134,7 +137,8 @@ Result<raft::Outcome> Applier::set_job(const store::SetJobCommand& command) {
 }
 
 // Follows the parents of `definition` as they would be; the text of the cycle when they close one.
-Result<std::optional<std::string>> Applier::find_parent_cycle(const store::JobDefinition& definition) {
+Result<std::optional<std::string>> Applier::find_parent_cycle(
+    const store::JobDefinition& definition) {
   std::string path = definition.name();
   std::string parent = definition.parent_job();
   for (int depth = 0; depth < kParentDepthLimit; ++depth) {
@@ -148,7 +152,8 @@ Result<std::optional<std::string>> Applier::find_parent_cycle(const store::JobDe
   return std::optional(path.substr(0, 1'000));
 }
 
-Result<void> Applier::move_to_parent(const store::JobDefinition& definition, const std::string& old_parent) {
+Result<void> Applier::move_to_parent(const store::JobDefinition& definition,
+                                     const std::string& old_parent) {
   if (definition.parent_job() == old_parent) return {};
   if (!old_parent.empty()) {
     if (auto edited = edit_dependents(old_parent, definition.name(), false); !edited) return edited;
@@ -158,7 +163,8 @@ Result<void> Applier::move_to_parent(const store::JobDefinition& definition, con
 }
 
 // A missing parent is not an error: it may have been deleted by an older version.
-Result<void> Applier::edit_dependents(const std::string& parent, const std::string& child, bool add) {
+Result<void> Applier::edit_dependents(const std::string& parent, const std::string& child,
+                                      bool add) {
   auto found = find_job(parent);
   if (!found) return fail(found.error());
   if (!*found) return {};
@@ -187,8 +193,8 @@ Result<raft::Outcome> Applier::delete_job(const store::DeleteJobCommand& command
 
 Result<void> Applier::erase_job(const store::JobDefinition& definition) {
   const std::uint64_t uid = definition.uid();
-  for (const std::string& prefix : {keys::executions_of(uid), keys::outputs_of(uid), keys::ledger_of(uid),
-                                    keys::groups_of(uid)}) {
+  for (const std::string& prefix : {keys::executions_of(uid), keys::outputs_of(uid),
+                                    keys::ledger_of(uid), keys::groups_of(uid)}) {
     batch_.erase_range(prefix, keys::end_of(prefix));
   }
   batch_.erase(keys::definition(definition.name()));
@@ -211,12 +217,14 @@ Result<raft::Outcome> Applier::toggle_job(const store::ToggleJobCommand& command
   if (!disable && command.overdue().schedule_revision() != definition.schedule_revision()) {
     return refuse(ErrorCode::Conflict, kChangedMeanwhile);
   }
-  auto left = leave_schedule(command.overdue(), get_time(command.now()), definition, &(*found)->state);
+  auto left =
+      leave_schedule(command.overdue(), get_time(command.now()), definition, &(*found)->state);
   if (!left) return fail(left.error());
   definition.set_disabled(disable);
   definition.set_revision(index_);
   definition.set_schedule_revision(index_);
-  set_next_row(&(*found)->state, command.next_if_enabled(), !disable && command.has_next_if_enabled());
+  set_next_row(&(*found)->state, command.next_if_enabled(),
+               !disable && command.has_next_if_enabled());
   put(keys::definition(definition.name()), definition);
   put_state(definition, &(*found)->state, true);
   return accept(answer_of(definition, (*found)->state));
@@ -261,7 +269,8 @@ Result<raft::Outcome> Applier::set_next(const store::SetNextCommand& command) {
   auto& [definition, state] = **found;
   set_next_row(&state, command.next(), command.has_next());
   if (command.clock_went_back()) {
-    if (auto voided = void_future(&state, get_time(command.now())); !voided) return fail(voided.error());
+    if (auto voided = void_future(&state, get_time(command.now())); !voided)
+      return fail(voided.error());
     // Launches that were planned with the old clock are refused.
     definition.set_schedule_revision(index_);
     put(keys::definition(definition.name()), definition);

@@ -167,6 +167,9 @@ TEST(ApplyJobs, toggles_by_wish_and_an_equal_wish_changes_nothing) {
   EXPECT_EQ(bench.apply(Kind::ToggleJob, toggle).code, ErrorCode::Ok);
   EXPECT_EQ(bench.dump(), before);
   toggle.set_wish(store::ToggleJobCommand::ENABLE);
+  // The activation belongs to the schedule that the proposer saw.
+  EXPECT_EQ(refused(bench, Kind::ToggleJob, toggle).code, ErrorCode::Conflict);
+  toggle.mutable_overdue()->set_schedule_revision(bench.definition("a").schedule_revision());
   EXPECT_EQ(bench.apply(Kind::ToggleJob, toggle).code, ErrorCode::Ok);
   EXPECT_EQ(model::get_time(bench.state("a").next()), at(kStart + 60));
   EXPECT_EQ(bench.definition("a").schedule_revision(), bench.machine->applied_index());

@@ -1,4 +1,5 @@
-// Commands that start runs or record why none was started (spec engine 5.1, 5.2; the launch ledger).
+// Commands that start runs or record why none was started (spec engine 5.1, 5.2; the launch
+// ledger).
 //
 // A run may be dispatched only after one of these commands has committed: the AttemptOpened Change
 // is the permission. Each command is idempotent by its own nature, so a proposer whose outcome is
@@ -21,8 +22,10 @@ namespace {
 LedgerRow::Reason admission(const store::JobDefinition& definition, const store::JobState& state,
                             Instant instant) {
   if (definition.disabled()) return LedgerRow::DISABLED;
-  if (definition.has_starts_at() && instant < get_time(definition.starts_at())) return LedgerRow::NOT_STARTED_YET;
-  if (definition.has_expires_at() && instant > get_time(definition.expires_at())) return LedgerRow::EXPIRED;
+  if (definition.has_starts_at() && instant < get_time(definition.starts_at()))
+    return LedgerRow::NOT_STARTED_YET;
+  if (definition.has_expires_at() && instant > get_time(definition.expires_at()))
+    return LedgerRow::EXPIRED;
   if (definition.concurrency() == "forbid" && state.held_slots() > 0) return LedgerRow::CONCURRENCY;
   return LedgerRow::NONE;
 }
@@ -36,7 +39,8 @@ store::LaunchAnswer answer_of(LedgerRow::Reason reason, std::uint64_t fence, std
   return answer;
 }
 
-void move_on(store::JobState* state, const store::Time& last_instant, const store::Time& next, bool has_next) {
+void move_on(store::JobState* state, const store::Time& last_instant, const store::Time& next,
+             bool has_next) {
   *state->mutable_last_instant() = last_instant;
   if (has_next) {
     *state->mutable_next() = next;
@@ -61,7 +65,8 @@ Result<raft::Outcome> Applier::launch(const store::LaunchCommand& command) {
     return refuse(ErrorCode::Conflict, "the instant has its outcome already");
   }
   // A proposer with an old view of the job would leave out what lies between.
-  if (instant != get_time(state.next())) return refuse(ErrorCode::Conflict, "the instant is not the next one");
+  if (instant != get_time(state.next()))
+    return refuse(ErrorCode::Conflict, "the instant is not the next one");
   LedgerRow::Reason reason = admission(definition, state, instant);
   if (reason == LedgerRow::NONE && command.targets_size() == 0) reason = LedgerRow::NO_TARGET;
 
@@ -91,7 +96,8 @@ Result<raft::Outcome> Applier::launch(const store::LaunchCommand& command) {
       row.set_blocked_by(*holder);
     }
     if (reason == LedgerRow::NO_TARGET) {
-      if (auto recorded = record_without_node(command, definition, &state); !recorded) return fail(recorded.error());
+      if (auto recorded = record_without_node(command, definition, &state); !recorded)
+        return fail(recorded.error());
     }
     changes_.push_back(InstantsSkipped{state.uid(), definition.name(), reason, 1});
   }
@@ -127,7 +133,8 @@ Result<raft::Outcome> Applier::miss(const store::MissCommand& command) {
   row.set_count_is_minimum(command.count_is_minimum());
   move_on(&state, command.last(), command.next(), command.has_next());
   if (auto added = add_ledger_row(&state, row); !added) return fail(added.error());
-  changes_.push_back(InstantsSkipped{state.uid(), definition.name(), command.reason(), command.count()});
+  changes_.push_back(
+      InstantsSkipped{state.uid(), definition.name(), command.reason(), command.count()});
   put_state(definition, &state);
   return Outcome{};
 }
@@ -142,8 +149,9 @@ Result<raft::Outcome> Applier::manual_run(const store::ManualRunCommand& command
   }
   const bool takes_slot = command.respect_concurrency();
   if (takes_slot && definition.concurrency() == "forbid" && state.open_groups() > 0) {
-    return refuse(ErrorCode::Conflict, "job " + command.name() +
-                                           " is already running, concurrency policy forbids another run");
+    return refuse(
+        ErrorCode::Conflict,
+        "job " + command.name() + " is already running, concurrency policy forbids another run");
   }
   store::OpenGroup group;
   group.set_group(command.group());
@@ -200,7 +208,8 @@ Result<raft::Outcome> Applier::retry(const store::RetryCommand& command) {
   if (!*group) return refuse(ErrorCode::NotFound, "the run is over");
   for (store::Target& target : *(*group)->mutable_targets()) {
     if (target.node() != command.node()) continue;
-    if (target.phase() != store::Target::RETRY_PENDING || target.attempt() + 1 != command.attempt()) break;
+    if (target.phase() != store::Target::RETRY_PENDING || target.attempt() + 1 != command.attempt())
+      break;
     target.set_phase(store::Target::OPEN);
     target.set_attempt(command.attempt());
     target.set_fence(index_);
@@ -212,7 +221,8 @@ Result<raft::Outcome> Applier::retry(const store::RetryCommand& command) {
     if (!*found) return refuse(ErrorCode::NotFound, "the job was deleted");
     changes_.push_back(AttemptOpened{
         std::make_shared<const model::Job>(model::to_job((*found)->definition, (*found)->state)),
-        command.group(), target.node(), target.attempt(), index_, get_time((*group)->scheduled_at())});
+        command.group(), target.node(), target.attempt(), index_,
+        get_time((*group)->scheduled_at())});
     return accept(answer_of(LedgerRow::NONE, index_, command.group()));
   }
   return refuse(ErrorCode::Conflict, "the retry was started already");
@@ -237,9 +247,11 @@ Result<raft::Outcome> Applier::started(const store::StartedCommand& command) {
   return refuse(ErrorCode::Conflict, "the attempt is over");
 }
 
-// Refused when a run of that group is under way: its row would be lost and the job count it for ever.
-Result<raft::Outcome> Applier::open_group(const store::JobDefinition& definition, store::JobState* state,
-                                          store::OpenGroup group, std::vector<std::string> targets) {
+// Refused when a run of that group is under way: its row would be lost and the job count it for
+// ever.
+Result<raft::Outcome> Applier::open_group(const store::JobDefinition& definition,
+                                          store::JobState* state, store::OpenGroup group,
+                                          std::vector<std::string> targets) {
   const std::string key = keys::group(definition.uid(), group.group());
   auto present = batch_.get(key);
   if (!present) return fail(present.error());
@@ -267,13 +279,15 @@ Result<raft::Outcome> Applier::open_group(const store::JobDefinition& definition
 Result<std::int64_t> Applier::slot_holder(std::uint64_t uid) {
   const std::string rows = keys::groups_of(uid);
   std::int64_t holder = 0;
-  auto scanned = batch_.scan(rows, keys::end_of(rows), [&](std::string_view, std::string_view value) {
-    store::OpenGroup group;
-    if (group.ParseFromArray(value.data(), static_cast<int>(value.size())) && group.holds_slot()) {
-      holder = group.group();
-    }
-    return holder == 0;
-  });
+  auto scanned =
+      batch_.scan(rows, keys::end_of(rows), [&](std::string_view, std::string_view value) {
+        store::OpenGroup group;
+        if (group.ParseFromArray(value.data(), static_cast<int>(value.size())) &&
+            group.holds_slot()) {
+          holder = group.group();
+        }
+        return holder == 0;
+      });
   if (!scanned) return fail(scanned.error());
   return holder;
 }

@@ -61,6 +61,15 @@ TEST(ApplyLaunch, an_instant_has_one_outcome) {
   EXPECT_EQ(refused(bench, Kind::Miss, miss).code, ErrorCode::Conflict);
 }
 
+TEST(ApplyLaunch, instants_are_decided_in_their_order) {
+  Bench bench;
+  bench.set_job(job_named("a"));
+  bench.aim_at("a", 10);
+  EXPECT_EQ(refused(bench, Kind::Launch, bench.launch_of("a", 11)).code, ErrorCode::Conflict);
+  EXPECT_EQ(bench.apply(Kind::Launch, bench.launch_of("a", 10)).code, ErrorCode::Ok);
+  EXPECT_EQ(bench.apply(Kind::Launch, bench.launch_of("a", 11)).code, ErrorCode::Ok);
+}
+
 TEST(ApplyLaunch, a_changed_schedule_or_a_deleted_job_refuses) {
   Bench bench;
   bench.set_job(job_named("a"));

@@ -15,15 +15,16 @@ using model::set_time;
 namespace {
 
 bool extends(const store::LedgerRow& newest, const store::LedgerRow& row) {
-  const bool foldable = row.outcome() == store::LedgerRow::SKIPPED || row.outcome() == store::LedgerRow::MISSED;
+  const bool foldable =
+      row.outcome() == store::LedgerRow::SKIPPED || row.outcome() == store::LedgerRow::MISSED;
   return foldable && newest.outcome() == row.outcome() && newest.reason() == row.reason() &&
          newest.blocked_by() == row.blocked_by();
 }
 
 }  // namespace
 
-// `row` is newer than all rows of the job, and no due instant lies between them, because each instant
-// gets its outcome in order; so a newest row of the same kind simply grows.
+// `row` is newer than all rows of the job, and no due instant lies between them, because each
+// instant gets its outcome in order; so a newest row of the same kind simply grows.
 Result<void> Applier::add_ledger_row(store::JobState* state, const store::LedgerRow& row) {
   const Instant last = get_time(row.last());
   store::LedgerRow merged = row;
@@ -31,19 +32,21 @@ Result<void> Applier::add_ledger_row(store::JobState* state, const store::Ledger
   if (row.outcome() == store::LedgerRow::SKIPPED || row.outcome() == store::LedgerRow::MISSED) {
     const std::string rows = keys::ledger_of(state->uid());
     bool readable = true;
-    auto scanned = batch_.scan(rows, keys::end_of(rows), [&](std::string_view key, std::string_view value) {
-      store::LedgerRow newest;
-      readable = newest.ParseFromArray(value.data(), static_cast<int>(value.size()));
-      if (readable && extends(newest, row)) {
-        *merged.mutable_first() = newest.first();
-        const std::uint64_t total = std::uint64_t{newest.count()} + row.count();
-        merged.set_count(static_cast<std::uint32_t>(std::min<std::uint64_t>(total, kRangeCountLimit)));
-        merged.set_count_is_minimum(newest.count_is_minimum() || row.count_is_minimum() ||
-                                    total > kRangeCountLimit);
-        replaced = key;
-      }
-      return false;
-    });
+    auto scanned =
+        batch_.scan(rows, keys::end_of(rows), [&](std::string_view key, std::string_view value) {
+          store::LedgerRow newest;
+          readable = newest.ParseFromArray(value.data(), static_cast<int>(value.size()));
+          if (readable && extends(newest, row)) {
+            *merged.mutable_first() = newest.first();
+            const std::uint64_t total = std::uint64_t{newest.count()} + row.count();
+            merged.set_count(
+                static_cast<std::uint32_t>(std::min<std::uint64_t>(total, kRangeCountLimit)));
+            merged.set_count_is_minimum(newest.count_is_minimum() || row.count_is_minimum() ||
+                                        total > kRangeCountLimit);
+            replaced = key;
+          }
+          return false;
+        });
     if (!scanned) return scanned;
     if (!readable) return fail(ErrorCode::Corrupt, "store: unreadable ledger row");
   }
@@ -57,7 +60,8 @@ Result<void> Applier::add_ledger_row(store::JobState* state, const store::Ledger
 }
 
 // Instants that were due before an edit of the schedule and had no turn yet (no leader, overload).
-Result<void> Applier::record_overdue(const store::Overdue& overdue, Instant now, const store::JobDefinition& definition,
+Result<void> Applier::record_overdue(const store::Overdue& overdue, Instant now,
+                                     const store::JobDefinition& definition,
                                      store::JobState* state) {
   const Instant next = get_time(state->next());
   const Instant decided = get_time(state->last_instant());
@@ -89,8 +93,8 @@ Result<void> Applier::record_overdue(const store::Overdue& overdue, Instant now,
   return add_ledger_row(state, row);
 }
 
-// The clock was wrong: what it recorded about instants behind `now` makes room for what will really be
-// due. Executions stay. A range that reaches over `now` keeps its older part, uncounted.
+// The clock was wrong: what it recorded about instants behind `now` makes room for what will really
+// be due. Executions stay. A range that reaches over `now` keeps its older part, uncounted.
 Result<void> Applier::void_future(store::JobState* state, Instant now) {
   if (get_time(state->last_instant()) <= now) return {};
   set_time(state->mutable_last_instant(), now);
@@ -98,15 +102,16 @@ Result<void> Applier::void_future(store::JobState* state, Instant now) {
   std::vector<std::string> doomed;
   std::optional<store::LedgerRow> cut;
   bool readable = true;
-  auto scanned = batch_.scan(rows, keys::end_of(rows), [&](std::string_view key, std::string_view value) {
-    if (keys::ledger_instant(key) <= now) return false;
-    store::LedgerRow row;
-    readable = row.ParseFromArray(value.data(), static_cast<int>(value.size()));
-    if (!readable) return false;
-    doomed.emplace_back(key);
-    if (get_time(row.first()) <= now) cut = std::move(row);
-    return true;
-  });
+  auto scanned =
+      batch_.scan(rows, keys::end_of(rows), [&](std::string_view key, std::string_view value) {
+        if (keys::ledger_instant(key) <= now) return false;
+        store::LedgerRow row;
+        readable = row.ParseFromArray(value.data(), static_cast<int>(value.size()));
+        if (!readable) return false;
+        doomed.emplace_back(key);
+        if (get_time(row.first()) <= now) cut = std::move(row);
+        return true;
+      });
   if (!scanned) return scanned;
   if (!readable) return fail(ErrorCode::Corrupt, "store: unreadable ledger row");
   for (const std::string& key : doomed) batch_.erase(key);

@@ -27,6 +27,7 @@ store::MissCommand miss_of(const Bench& bench, std::int64_t first, std::int64_t 
 
 void miss(Bench& bench, std::int64_t first, std::int64_t last, std::uint32_t count,
           LedgerRow::Reason reason = LedgerRow::OUTSIDE_WINDOW) {
+  bench.aim_at("a", first);
   EXPECT_EQ(bench.apply(Kind::Miss, miss_of(bench, first, last, count, reason)).code,
             ErrorCode::Ok);
 }
@@ -100,6 +101,7 @@ TEST(ApplyLedger, a_range_that_runs_backwards_is_refused) {
   bench.set_job(job_named("a"));
   bench.launch("a", 5);
   const auto before = bench.dump();
+  bench.aim_at("a", 10);
   EXPECT_EQ(bench.apply(Kind::Miss, miss_of(bench, 10, 4, 7)).code, ErrorCode::InvalidArgument);
   EXPECT_EQ(bench.apply(Kind::Miss, miss_of(bench, 10, 12, 0)).code, ErrorCode::InvalidArgument);
   EXPECT_EQ(bench.dump(), before);

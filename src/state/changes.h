@@ -1,8 +1,8 @@
 // Change: what applying the log changed, told to the rest of the program.
 //
-// The machine collects the Changes of an entry on the raft thread and hands them over once per entry,
-// in order, before anybody learns the outcome of its command. The leader's scheduler and runner, the job
-// index and the event stream live on nothing else. Plain values.
+// The machine collects the Changes of an entry on the raft thread and hands them over once per
+// entry, in order, before anybody learns the outcome of its command. The leader's scheduler and
+// runner, the job index and the event stream live on nothing else. Plain values.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ Status parse_status(std::string_view text);
 // What lists, totals and the scheduler need to know about a job; at most 200 bytes.
 struct JobSummary {
   std::uint64_t uid = 0;
-  std::uint64_t version = 0;            // Grows with every change of the job or its state.
+  std::uint64_t version = 0;  // Grows with every change of the job or its state.
   std::uint64_t schedule_revision = 0;
   std::string name;
   std::string displayname;

@@ -1,7 +1,7 @@
 // Control: what one may ask of the cluster; the door that the HTTP API and gRPC share.
 //
-// Implemented by agent/, which proposes locally or forwards to the leader. All calls are made on the
-// main loop's thread and answer there, exactly once, when the change is committed and applied.
+// Implemented by agent/, which proposes locally or forwards to the leader. All calls are made on
+// the main loop's thread and answer there, exactly once, when the change is committed and applied.
 // Errors: Unavailable "no leader" and the like, OutcomeUnknown after 10 s of asking again, and the
 // business errors of the commands (NotFound, Conflict, InvalidArgument).
 #pragma once
@@ -19,8 +19,8 @@ using OnDone = std::function<void(Result<void>)>;
 using OnJob = std::function<void(Result<model::Job>)>;
 
 struct SetJobOptions {
-  bool is_restore = false;             // Take over counters and times, never lowering them.
-  std::uint64_t expected_revision = 0; // 0: any.
+  bool is_restore = false;              // Take over counters and times, never lowering them.
+  std::uint64_t expected_revision = 0;  // 0: any.
 };
 
 struct RunOptions {

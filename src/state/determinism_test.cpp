@@ -106,12 +106,17 @@ class CommandSource {
     if (random_.below(2) == 0) *command.mutable_next() = time(clock_);
     return command;
   }
+  // Mostly the instant that the state machine accepts.
+  store::Time next_or_any(const Bench& bench, const std::string& job) {
+    const auto state = bench.state(job);
+    return state.has_next() && random_.below(4) != 0 ? state.next() : time(group());
+  }
   store::LaunchCommand launch(const Bench& bench) {
     const auto definition = bench.definition(name());
     store::LaunchCommand command;
     command.set_uid(definition.uid());
     command.set_schedule_revision(definition.schedule_revision());
-    *command.mutable_instant() = time(group());
+    *command.mutable_instant() = next_or_any(bench, definition.name());
     *command.mutable_next() = time(clock_ + 1);
     *command.mutable_now() = time(clock_);
     command.set_group(group());
@@ -124,8 +129,8 @@ class CommandSource {
     store::MissCommand command;
     command.set_uid(definition.uid());
     command.set_schedule_revision(definition.schedule_revision());
-    *command.mutable_first() = time(group());
-    *command.mutable_last() = time(group());
+    *command.mutable_first() = next_or_any(bench, definition.name());
+    *command.mutable_last() = random_.below(2) == 0 ? command.first() : time(group());
     *command.mutable_now() = time(clock_);
     command.set_count(static_cast<std::uint32_t>(random_.below(6'000)));
     command.set_reason(static_cast<store::LedgerRow::Reason>(random_.below(10)));

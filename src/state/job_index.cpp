@@ -6,7 +6,9 @@
 namespace dkron::state {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 std::string lower(std::string_view text) {
   std::string result(text);
@@ -27,7 +29,8 @@ struct Row {
   JobRef ref;
 };
 
-// Times that are missing come last upwards, except `next`, whose zero comes first (spec rest-api 4.1).
+// Times that are missing come last upwards, except `next`, whose zero comes first (spec
+// rest-api 4.1).
 void fill_key(SortField field, const JobSummary& job, Row* row) {
   const auto missing_last = [&](Instant t) {
     row->time = t;
@@ -53,7 +56,9 @@ bool less(const Row& a, const Row& b) {
   return a.ref.name < b.ref.name;
 }
 
-JobRef make_ref(const JobSummary& job) { return JobRef{job.uid, job.version, job.name}; }
+JobRef make_ref(const JobSummary& job) {
+  return JobRef{job.uid, job.version, job.name};
+}
 
 }  // namespace
 
@@ -143,8 +148,11 @@ IndexPage JobIndex::list(const IndexQuery& query) const {
   });
   page.total = rows.size();
   if (query.start >= rows.size() || query.start >= query.end) return page;
-  const auto order = [&](const Row& a, const Row& b) { return query.descending ? less(b, a) : less(a, b); };
-  const auto end = rows.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(query.end, rows.size()));
+  const auto order = [&](const Row& a, const Row& b) {
+    return query.descending ? less(b, a) : less(a, b);
+  };
+  const auto end =
+      rows.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(query.end, rows.size()));
   std::partial_sort(rows.begin(), end, rows.end(), order);
   for (auto row = rows.begin() + static_cast<std::ptrdiff_t>(query.start); row != end; ++row) {
     page.jobs.push_back(std::move(row->ref));

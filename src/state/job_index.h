@@ -1,9 +1,10 @@
 // JobIndex: a summary of every job in memory, for lists, totals and look-ups without the disk.
 //
-// Fed with Changes on the main loop's thread; asked from any thread. Long scans give up the lock every
-// kSliceJobs, so that neither side waits for longer than a slice (well below a millisecond); a scan that
-// jobs come into or leave may show or miss those, never anything else. Changes that the loaded content
-// holds already may be applied once more, as after a start: the newest state wins. At most 200 bytes a job.
+// Fed with Changes on the main loop's thread; asked from any thread. Long scans give up the lock
+// every kSliceJobs, so that neither side waits for longer than a slice (well below a millisecond);
+// a scan that jobs come into or leave may show or miss those, never anything else. Changes that the
+// loaded content holds already may be applied once more, as after a start: the newest state wins.
+// At most 200 bytes a job.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,17 @@ struct JobRef {
   std::string name;
 };
 
-enum class SortField { Name, Displayname, SuccessCount, ErrorCount, LastSuccess, LastError, Next, Status, Disabled };
+enum class SortField {
+  Name,
+  Displayname,
+  SuccessCount,
+  ErrorCount,
+  LastSuccess,
+  LastError,
+  Next,
+  Status,
+  Disabled
+};
 
 struct IndexQuery {
   SortField sort = SortField::Name;
@@ -35,7 +46,9 @@ struct IndexQuery {
   std::uint64_t end = UINT64_MAX;
   std::string text;  // Part of name or displayname, without regard to case; "": all.
   std::function<bool(const JobSummary&)> filter;  // Null: all.
-  bool is_plain() const { return sort == SortField::Name && !descending && text.empty() && !filter; }
+  bool is_plain() const {
+    return sort == SortField::Name && !descending && text.empty() && !filter;
+  }
 };
 
 struct IndexPage {
@@ -64,8 +77,8 @@ class JobIndex {
   NameOrder names_;
 };
 
-// Replaces the index's content by what the store holds: two sequential scans, 2-3 s for a million jobs.
-// Blocking.
+// Replaces the index's content by what the store holds: two sequential scans, 2-3 s for a million
+// jobs. Blocking.
 Result<void> load_index(const store::Reader& reader, JobIndex* index);
 
 }  // namespace dkron::state

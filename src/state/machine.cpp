@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/log.h"
 #include "base/assert.h"
+#include "base/log.h"
 #include "model/rows.h"
 #include "state/applier.h"
 #include "store/keys.h"
@@ -22,16 +22,19 @@ Result<store::SnapshotManifest> parse_manifest(std::string_view bytes) {
     return fail(ErrorCode::Corrupt, "the snapshot's manifest cannot be decoded");
   }
   if (manifest.format() != kManifestFormat) {
-    return fail(ErrorCode::Corrupt, "the snapshot has format " + std::to_string(manifest.format()) +
-                                        ", this version of dkron reads format 1: upgrade this server");
+    return fail(ErrorCode::Corrupt,
+                "the snapshot has format " + std::to_string(manifest.format()) +
+                    ", this version of dkron reads format 1: upgrade this server");
   }
   // The name becomes a path: only what we make ourselves is taken.
   const std::string& name = manifest.checkpoint();
-  const bool plain = !name.empty() && name.size() <= 32 &&
-                     std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const bool plain =
+      !name.empty() && name.size() <= 32 &&
+      std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (!plain) return fail(ErrorCode::Corrupt, "the snapshot names an odd checkpoint");
   for (const auto& file : manifest.files()) {
-    const bool odd = file.name().empty() || file.name().find('/') != std::string::npos || file.name()[0] == '.';
+    const bool odd =
+        file.name().empty() || file.name().find('/') != std::string::npos || file.name()[0] == '.';
     if (odd) return fail(ErrorCode::Corrupt, "the snapshot names an odd file");
   }
   return manifest;
@@ -118,7 +121,8 @@ Result<void> Machine::restore(std::string_view bytes) {
   newest_checkpoint_ = manifest->checkpoint();
   if (manifest->applied_index() <= applied_index_) return {};
   store::Checkpoint checkpoint{manifest->checkpoint(), {}};
-  for (const auto& file : manifest->files()) checkpoint.files.push_back({file.name(), file.size_bytes()});
+  for (const auto& file : manifest->files())
+    checkpoint.files.push_back({file.name(), file.size_bytes()});
   if (auto restored = store_.restore_checkpoint(checkpoint); !restored) return restored;
   if (auto read = read_applied_index(); !read) return read;
   if (applied_index_ != manifest->applied_index()) {

@@ -1,8 +1,9 @@
 // Machine: the replicated state machine over the store.
 //
-// Implements raft::StateMachine: each entry becomes one batch of rows together with its index. apply()
-// depends on the log alone: no clock, no zone data, no chance, no local configuration. What needs them
-// was decided by the proposer and stands in the command. Raft thread only, except where said.
+// Implements raft::StateMachine: each entry becomes one batch of rows together with its index.
+// apply() depends on the log alone: no clock, no zone data, no chance, no local configuration. What
+// needs them was decided by the proposer and stands in the command. Raft thread only, except where
+// said.
 #pragma once
 
 #include <functional>
@@ -14,8 +15,8 @@
 
 namespace dkron::state {
 
-// Limits that are part of the replicated semantics: the same on every server and in every version, or
-// replicas diverge.
+// Limits that are part of the replicated semantics: the same on every server and in every version,
+// or replicas diverge.
 inline constexpr std::uint32_t kDefaultKeepExecutions = 100;
 inline constexpr std::uint32_t kLedgerRowsLimit = 1'000;
 inline constexpr Duration kLedgerAgeLimit = hours(24 * 30);
@@ -30,7 +31,8 @@ class Machine final : public raft::StateMachine {
  public:
   using OnChanges = std::function<void(Changes)>;
 
-  // `store` outlives the machine. `on_changes` is called on the raft thread and must only hand over.
+  // `store` outlives the machine. `on_changes` is called on the raft thread and must only hand
+  // over.
   static Result<std::unique_ptr<Machine>> open(store::Store& store, OnChanges on_changes);
   ~Machine() override;
 

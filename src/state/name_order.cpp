@@ -7,7 +7,9 @@
 namespace dkron::state {
 namespace {
 
-bool before(const JobSummary* job, const std::string& name) { return job->name < name; }
+bool before(const JobSummary* job, const std::string& name) {
+  return job->name < name;
+}
 
 }  // namespace
 

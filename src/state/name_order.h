@@ -1,7 +1,7 @@
 // NameOrder: job names in order, with access by rank.
 //
-// A list of sorted blocks, so that inserting into a million names moves at most one block, and rank k
-// is found by walking the blocks' sizes. The names are owned by the caller and must outlive their
+// A list of sorted blocks, so that inserting into a million names moves at most one block, and rank
+// k is found by walking the blocks' sizes. The names are owned by the caller and must outlive their
 // membership. Not thread-safe.
 #pragma once
 
@@ -15,8 +15,8 @@ namespace dkron::state {
 
 class NameOrder {
  public:
-  void insert(const JobSummary* job);  // Its name is not in yet.
-  void erase(const std::string& name); // It is in.
+  void insert(const JobSummary* job);   // Its name is not in yet.
+  void erase(const std::string& name);  // It is in.
   const JobSummary* find(const std::string& name) const;
   std::size_t size() const { return size_; }
 

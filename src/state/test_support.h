@@ -124,6 +124,14 @@ class Bench {
     EXPECT_EQ(outcome.code, ErrorCode::Ok) << outcome.message;
     return this->definition(definition.name()).uid();
   }
+  // Launches and misses begin at the job's next activation: this makes it `second`.
+  void aim_at(const std::string& name, std::int64_t second) {
+    store::SetNextCommand command;
+    command.set_uid(definition(name).uid());
+    command.set_schedule_revision(definition(name).schedule_revision());
+    model::set_time(command.mutable_next(), at(kStart + second));
+    apply(Kind::SetNext, command);
+  }
   store::LaunchCommand launch_of(const std::string& name, std::int64_t second,
                                  std::vector<std::string> targets = {"n1"}) const {
     store::LaunchCommand command;
@@ -138,6 +146,7 @@ class Bench {
   }
   store::LaunchAnswer launch(const std::string& name, std::int64_t second,
                              std::vector<std::string> targets = {"n1"}) {
+    aim_at(name, second);
     const auto outcome = apply(Kind::Launch, launch_of(name, second, std::move(targets)));
     EXPECT_EQ(outcome.code, ErrorCode::Ok) << outcome.message;
     store::LaunchAnswer answer;

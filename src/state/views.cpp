@@ -124,14 +124,15 @@ Result<void> visit_jobs(const store::Reader& reader, const std::function<bool(mo
   return {};
 }
 
-Result<std::vector<model::Execution>> list_executions(const store::Reader& reader, const model::Job& job,
-                                                      std::uint32_t limit, bool with_output) {
+Result<std::vector<model::Execution>> list_executions(const store::Reader& reader,
+                                                      const model::Job& job, std::uint32_t limit,
+                                                      bool with_output) {
   std::vector<model::Execution> executions;
-  auto scanned = scan_prefix<store::Execution>(
-      reader, keys::executions_of(job.uid), [&](std::string_view, const store::Execution& row) {
-        executions.push_back(model::to_execution(row, {}));
-        return true;
-      });
+  auto scanned = scan_prefix<store::Execution>(reader, keys::executions_of(job.uid),
+                                               [&](std::string_view, const store::Execution& row) {
+                                                 executions.push_back(model::to_execution(row, {}));
+                                                 return true;
+                                               });
   if (!scanned) return fail(scanned.error());
   // Rows beyond the limit wait to be trimmed; nobody sees them.
   if (executions.size() > limit) {
@@ -149,7 +150,8 @@ Result<std::vector<model::Execution>> list_executions(const store::Reader& reade
   return executions;
 }
 
-Result<std::optional<model::Execution>> find_execution(const store::Reader& reader, const model::Job& job,
+Result<std::optional<model::Execution>> find_execution(const store::Reader& reader,
+                                                       const model::Job& job,
                                                        const std::string& id) {
   auto executions = list_executions(reader, job, UINT32_MAX, false);
   if (!executions) return fail(executions.error());
@@ -199,22 +201,24 @@ Result<LedgerPage> list_ledger(const store::Reader& reader, std::uint64_t uid, s
 
 Result<std::optional<store::LedgerRow>> find_outcome(const store::Reader& reader, std::uint64_t uid,
                                                      Instant instant) {
-  // Keys run from new to old by the newest instant of a row, so the row that covers `instant` is the
-  // last one whose newest instant is not older.
+  // Keys run from new to old by the newest instant of a row, so the row that covers `instant` is
+  // the last one whose newest instant is not older.
   std::optional<store::LedgerRow> covering;
   const std::string from = keys::ledger_of(uid);
   std::string to = keys::ledger(uid, instant);
   to += '\0';
-  auto scanned = scan_rows<store::LedgerRow>(reader, from, to, [&](std::string_view, store::LedgerRow row) {
-    covering = std::move(row);
-    return true;
-  });
+  auto scanned =
+      scan_rows<store::LedgerRow>(reader, from, to, [&](std::string_view, store::LedgerRow row) {
+        covering = std::move(row);
+        return true;
+      });
   if (!scanned) return fail(scanned.error());
   if (covering && get_time(covering->first()) > instant) covering.reset();
   return covering;
 }
 
-Result<std::vector<DayCount>> list_statistics(const store::Reader& reader, Instant today, int days) {
+Result<std::vector<DayCount>> list_statistics(const store::Reader& reader, Instant today,
+                                              int days) {
   std::map<std::string, store::DailyStatistics> rows;
   auto scanned = scan_prefix<store::DailyStatistics>(
       reader, "d/", [&](std::string_view key, store::DailyStatistics row) {
@@ -237,15 +241,17 @@ Result<std::vector<DayCount>> list_statistics(const store::Reader& reader, Insta
 
 Result<OpenWork> list_open_work(const store::Reader& reader) {
   OpenWork work;
-  auto scanned = scan_prefix<store::OpenGroup>(reader, "g/", [&](std::string_view, store::OpenGroup group) {
-    work.groups.push_back(std::move(group));
-    return true;
-  });
+  auto scanned =
+      scan_prefix<store::OpenGroup>(reader, "g/", [&](std::string_view, store::OpenGroup group) {
+        work.groups.push_back(std::move(group));
+        return true;
+      });
   if (!scanned) return fail(scanned.error());
-  scanned = scan_prefix<store::FollowUp>(reader, "f/", [&](std::string_view, store::FollowUp follow_up) {
-    work.follow_ups.push_back(std::move(follow_up));
-    return true;
-  });
+  scanned =
+      scan_prefix<store::FollowUp>(reader, "f/", [&](std::string_view, store::FollowUp follow_up) {
+        work.follow_ups.push_back(std::move(follow_up));
+        return true;
+      });
   if (!scanned) return fail(scanned.error());
   return work;
 }

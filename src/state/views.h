@@ -1,7 +1,7 @@
 // Views: reading jobs, executions, the ledger and statistics from the store.
 //
-// Every call may read the disk: worker threads and the raft thread only. Results are values. An Error
-// is a disk failure or a damaged row; "no such job" is an empty optional.
+// Every call may read the disk: worker threads and the raft thread only. Results are values. An
+// Error is a disk failure or a damaged row; "no such job" is an empty optional.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 #include "model/execution.h"
 #include "model/job.h"
-#include "store/store.h"
 #include "store.pb.h"
+#include "store/store.h"
 
 namespace dkron::state {
 
@@ -23,9 +23,11 @@ Result<std::optional<model::Job>> find_job(const store::Reader& reader, std::uin
 Result<void> visit_jobs(const store::Reader& reader, const std::function<bool(model::Job)>& visit);
 
 // The newest `limit` finished executions of the job and those under way, oldest first by group.
-Result<std::vector<model::Execution>> list_executions(const store::Reader& reader, const model::Job& job,
-                                                      std::uint32_t limit, bool with_output);
-Result<std::optional<model::Execution>> find_execution(const store::Reader& reader, const model::Job& job,
+Result<std::vector<model::Execution>> list_executions(const store::Reader& reader,
+                                                      const model::Job& job, std::uint32_t limit,
+                                                      bool with_output);
+Result<std::optional<model::Execution>> find_execution(const store::Reader& reader,
+                                                       const model::Job& job,
                                                        const std::string& id);
 // Runs under way whose start is known, of all jobs.
 Result<std::vector<model::Execution>> list_running(const store::Reader& reader);

@@ -42,28 +42,51 @@ void append_u64(std::string* key, std::uint64_t value) {
 std::uint64_t read_u64(std::string_view bytes) {
   if (bytes.size() < 8) return 0;
   std::uint64_t value = 0;
-  for (int i = 0; i < 8; ++i) value = value << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
+  for (int i = 0; i < 8; ++i)
+    value = value << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
   return value;
 }
 
-std::string definition(std::string_view name) { return "j/" + std::string(name); }
-std::string name_of(std::uint64_t uid) { return with_uid("u/", uid); }
-std::string state(std::uint64_t uid) { return with_uid("s/", uid); }
-std::string group(std::uint64_t uid, std::int64_t group) { return with_group("g/", uid, group); }
-std::string groups_of(std::uint64_t uid) { return with_uid("g/", uid); }
+std::string definition(std::string_view name) {
+  return "j/" + std::string(name);
+}
+std::string name_of(std::uint64_t uid) {
+  return with_uid("u/", uid);
+}
+std::string state(std::uint64_t uid) {
+  return with_uid("s/", uid);
+}
+std::string group(std::uint64_t uid, std::int64_t group) {
+  return with_group("g/", uid, group);
+}
+std::string groups_of(std::uint64_t uid) {
+  return with_uid("g/", uid);
+}
 
-std::string executions_of(std::uint64_t uid) { return with_uid("x/", uid); }
-std::string executions_from(std::uint64_t uid, std::int64_t group) { return with_group("x/", uid, group); }
-std::string execution(std::uint64_t uid, std::int64_t group, std::string_view node, std::uint32_t attempt) {
+std::string executions_of(std::uint64_t uid) {
+  return with_uid("x/", uid);
+}
+std::string executions_from(std::uint64_t uid, std::int64_t group) {
+  return with_group("x/", uid, group);
+}
+std::string execution(std::uint64_t uid, std::int64_t group, std::string_view node,
+                      std::uint32_t attempt) {
   return with_attempt("x/", uid, group, node, attempt);
 }
-std::string outputs_of(std::uint64_t uid) { return with_uid("o/", uid); }
-std::string outputs_from(std::uint64_t uid, std::int64_t group) { return with_group("o/", uid, group); }
-std::string output(std::uint64_t uid, std::int64_t group, std::string_view node, std::uint32_t attempt) {
+std::string outputs_of(std::uint64_t uid) {
+  return with_uid("o/", uid);
+}
+std::string outputs_from(std::uint64_t uid, std::int64_t group) {
+  return with_group("o/", uid, group);
+}
+std::string output(std::uint64_t uid, std::int64_t group, std::string_view node,
+                   std::uint32_t attempt) {
   return with_attempt("o/", uid, group, node, attempt);
 }
 
-std::string ledger_of(std::uint64_t uid) { return with_uid("l/", uid); }
+std::string ledger_of(std::uint64_t uid) {
+  return with_uid("l/", uid);
+}
 
 std::string ledger(std::uint64_t uid, Instant newest) {
   std::string key = ledger_of(uid);
@@ -80,13 +103,23 @@ Instant ledger_instant(std::string_view key) {
   return Instant::from_unix(static_cast<std::int64_t>(s), static_cast<std::int32_t>(~n));
 }
 
-std::string follow_up(std::uint64_t uid, std::int64_t group) { return with_group("f/", uid, group); }
+std::string follow_up(std::uint64_t uid, std::int64_t group) {
+  return with_group("f/", uid, group);
+}
 
-std::string statistics(Instant day) { return statistics(format_rfc3339(day).substr(0, 10)); }
-std::string statistics(std::string_view date) { return "d/" + std::string(date); }
+std::string statistics(Instant day) {
+  return statistics(format_rfc3339(day).substr(0, 10));
+}
+std::string statistics(std::string_view date) {
+  return "d/" + std::string(date);
+}
 
-std::string request(std::uint64_t request_id) { return with_uid("r/", request_id); }
-std::string request_sequence(std::uint64_t sequence) { return with_uid("q/", sequence); }
+std::string request(std::uint64_t request_id) {
+  return with_uid("r/", request_id);
+}
+std::string request_sequence(std::uint64_t sequence) {
+  return with_uid("q/", sequence);
+}
 
 std::string end_of(std::string_view prefix) {
   std::string end(prefix);

@@ -7,10 +7,10 @@
 //   s/<uid 8>                          JobState
 //   g/<uid 8><group 8>                 OpenGroup: a run under way
 //   x/<uid 8><group 8><node>\0<attempt 4>   Execution;   o/<same>  its output
-//   l/<uid 8><~instant 12>             LedgerRow, newest first; the instant is that of the newest one
-//   f/<uid 8><group 8>                 FollowUp: children still to start
-//   d/<YYYY-MM-DD>                     DailyStatistics
-//   r/<request id 8>                   RememberedOutcome;  q/<sequence 8>  request id, oldest first
+//   l/<uid 8><~instant 12>             LedgerRow, newest first; the instant is that of the newest
+//   one f/<uid 8><group 8>                 FollowUp: children still to start d/<YYYY-MM-DD>
+//   DailyStatistics r/<request id 8>                   RememberedOutcome;  q/<sequence 8>  request
+//   id, oldest first
 #pragma once
 
 #include <cstdint>
@@ -34,10 +34,12 @@ std::string group(std::uint64_t uid, std::int64_t group);
 std::string groups_of(std::uint64_t uid);
 std::string executions_of(std::uint64_t uid);
 std::string executions_from(std::uint64_t uid, std::int64_t group);
-std::string execution(std::uint64_t uid, std::int64_t group, std::string_view node, std::uint32_t attempt);
+std::string execution(std::uint64_t uid, std::int64_t group, std::string_view node,
+                      std::uint32_t attempt);
 std::string outputs_of(std::uint64_t uid);
 std::string outputs_from(std::uint64_t uid, std::int64_t group);
-std::string output(std::uint64_t uid, std::int64_t group, std::string_view node, std::uint32_t attempt);
+std::string output(std::uint64_t uid, std::int64_t group, std::string_view node,
+                   std::uint32_t attempt);
 std::string ledger_of(std::uint64_t uid);
 std::string ledger(std::uint64_t uid, Instant newest);
 Instant ledger_instant(std::string_view key);

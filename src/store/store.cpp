@@ -26,8 +26,12 @@ constexpr Duration kSpaceRecheck = milliseconds(200);
 // Readers are done within milliseconds, snapshots within seconds.
 constexpr Duration kCloseDeadline = seconds(30);
 
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+rocksdb::Slice slice(std::string_view bytes) {
+  return {bytes.data(), bytes.size()};
+}
+std::string_view view(const rocksdb::Slice& bytes) {
+  return {bytes.data(), bytes.size()};
+}
 
 tl::unexpected<Error> failure(const rocksdb::Status& status) {
   const auto code = status.IsCorruption() ? ErrorCode::Corrupt
@@ -146,7 +150,8 @@ class LiveReader final : public Reader {
     const auto pin = slot_->pin();
     return pin.get() == nullptr ? being_replaced() : get_row(pin.get(), nullptr, key);
   }
-  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
+  Result<void> scan(std::string_view from, std::string_view to,
+                    const Visitor& visit) const override {
     const auto pin = slot_->pin();
     return pin.get() == nullptr ? being_replaced() : scan_rows(pin.get(), nullptr, from, to, visit);
   }
@@ -169,8 +174,10 @@ class SnapshotReader final : public Reader {
   Result<std::optional<std::string>> get(std::string_view key) const override {
     return snapshot_ == nullptr ? being_replaced() : get_row(pin_.get(), snapshot_, key);
   }
-  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
-    return snapshot_ == nullptr ? being_replaced() : scan_rows(pin_.get(), snapshot_, from, to, visit);
+  Result<void> scan(std::string_view from, std::string_view to,
+                    const Visitor& visit) const override {
+    return snapshot_ == nullptr ? being_replaced()
+                                : scan_rows(pin_.get(), snapshot_, from, to, visit);
   }
 
  private:
@@ -181,7 +188,8 @@ class SnapshotReader final : public Reader {
 
 class DatabaseBatch final : public Batch {
  public:
-  explicit DatabaseBatch(rocksdb::DB* db) : db_(db), batch_(rocksdb::BytewiseComparator(), 0, true) {}
+  explicit DatabaseBatch(rocksdb::DB* db)
+      : db_(db), batch_(rocksdb::BytewiseComparator(), 0, true) {}
 
   Result<std::optional<std::string>> get(std::string_view key) const override {
     std::string value;
@@ -190,19 +198,19 @@ class DatabaseBatch final : public Batch {
     if (!status.ok()) return failure(status);
     return std::optional(std::move(value));
   }
-  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const override {
+  Result<void> scan(std::string_view from, std::string_view to,
+                    const Visitor& visit) const override {
     const Bounded bounded(to, nullptr);
-    const std::unique_ptr<rocksdb::Iterator> it(
-        batch_.NewIteratorWithBase(
-            db_->DefaultColumnFamily(), db_->NewIterator(bounded.options), &bounded.options));
+    const std::unique_ptr<rocksdb::Iterator> it(batch_.NewIteratorWithBase(
+        db_->DefaultColumnFamily(), db_->NewIterator(bounded.options), &bounded.options));
     return visit_range(*it, from, to, visit);
   }
   void put(std::string_view key, std::string_view value) override {
     batch_.Put(slice(key), slice(value));
   }
   void erase(std::string_view key) override { batch_.Delete(slice(key)); }
-  // WriteBatchWithIndex cannot hold range deletions, so the keys are deleted one by one. Callers keep
-  // the ranges small (a job's own rows).
+  // WriteBatchWithIndex cannot hold range deletions, so the keys are deleted one by one. Callers
+  // keep the ranges small (a job's own rows).
   void erase_range(std::string_view from, std::string_view to) override {
     std::vector<std::string> doomed;
     const auto collected = scan(from, to, [&](std::string_view key, std::string_view) {
@@ -260,7 +268,9 @@ class RocksStore final : public Store {
   }
 
   const Reader& reader() const override { return reader_; }
-  std::unique_ptr<Reader> snapshot() const override { return std::make_unique<SnapshotReader>(slot_); }
+  std::unique_ptr<Reader> snapshot() const override {
+    return std::make_unique<SnapshotReader>(slot_);
+  }
   Batch& batch() override { return *batch_; }
 
   Result<void> commit() override {
@@ -328,7 +338,8 @@ class RocksStore final : public Store {
       std::error_code error;
       const auto size = std::filesystem::file_size(source / file.name, error);
       if (error || size != file.size_bytes) {
-        return fail(ErrorCode::Corrupt, "store: checkpoint " + checkpoint.name + ": file " + file.name +
+        return fail(ErrorCode::Corrupt, "store: checkpoint " + checkpoint.name + ": file " +
+                                            file.name +
                                             (error ? " is missing" : " has the wrong size"));
       }
     }
@@ -343,8 +354,9 @@ class RocksStore final : public Store {
     const auto pin = slot_->pin();
     if (pin.get() == nullptr) return 0;
     std::uint64_t total = 0;
-    for (const char* property : {"rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem",
-                                 "rocksdb.block-cache-usage"}) {
+    for (const char* property :
+         {"rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem",
+          "rocksdb.block-cache-usage"}) {
       std::uint64_t value = 0;
       if (pin.get()->GetIntProperty(property, &value)) total += value;
     }
@@ -358,14 +370,15 @@ class RocksStore final : public Store {
     return slot_->db()->Write(options, batch_->raw());
   }
 
-  // RocksDB refuses writes once it could not write a table. Resume() tries that again; the tables in
-  // memory are still there, so nothing that was applied is lost.
+  // RocksDB refuses writes once it could not write a table. Resume() tries that again; the tables
+  // in memory are still there, so nothing that was applied is lost.
   rocksdb::Status write_when_there_is_space(rocksdb::Status status) {
     log::error("store: the disk is full, nothing is applied until there is space",
                {{"error", status.ToString()}});
     is_out_of_space_ = true;
     std::unique_lock lock(mutex_);
-    while (status.IsNoSpace() && !wake_.wait_for(lock, kSpaceRecheck, [this] { return is_stopping_; })) {
+    while (status.IsNoSpace() &&
+           !wake_.wait_for(lock, kSpaceRecheck, [this] { return is_stopping_; })) {
       if (const auto resumed = slot_->db()->Resume(); !resumed.ok()) continue;
       status = write_batch();
     }
@@ -386,7 +399,8 @@ class RocksStore final : public Store {
     std::filesystem::remove_all(staged_path(), ignored);
     if (auto made = make_directories(staged_path()); !made) return made;
     for (const auto& file : checkpoint.files) {
-      if (auto linked = link_or_copy(source / file.name, staged_path() / file.name); !linked) return linked;
+      if (auto linked = link_or_copy(source / file.name, staged_path() / file.name); !linked)
+        return linked;
     }
     if (auto synced = fsync_directory(staged_path()); !synced) return synced;
     auto options = database_options();
@@ -395,13 +409,14 @@ class RocksStore final : public Store {
     const auto status = rocksdb::DB::OpenForReadOnly(options, staged_path().string(), &raw);
     const std::unique_ptr<rocksdb::DB> readable(raw);
     if (!status.ok()) {
-      return fail(ErrorCode::Corrupt, "store: checkpoint " + checkpoint.name + ": " + status.ToString());
+      return fail(ErrorCode::Corrupt,
+                  "store: checkpoint " + checkpoint.name + ": " + status.ToString());
     }
     return {};
   }
 
-  // The old database goes when the new one has its name; until then it can come back. A process that
-  // dies in between starts with an empty database and restores the same snapshot again.
+  // The old database goes when the new one has its name; until then it can come back. A process
+  // that dies in between starts with an empty database and restores the same snapshot again.
   Result<void> replace_database() {
     std::error_code error;
     std::filesystem::remove_all(replaced_path(), error);

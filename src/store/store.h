@@ -1,9 +1,9 @@
 // Store: the ordered key-value files on disk (RocksDB), without policy.
 //
-// One column family and no write-ahead log: the raft log is the log, and each batch carries the applied
-// index, so after a kill what remains is a prefix of the applied entries (docs/architecture.md). One
-// writer thread (raft); get(), scan() and readers on any thread. Keys and values are bytes; the key
-// layout is in keys.h.
+// One column family and no write-ahead log: the raft log is the log, and each batch carries the
+// applied index, so after a kill what remains is a prefix of the applied entries
+// (docs/architecture.md). One writer thread (raft); get(), scan() and readers on any thread. Keys
+// and values are bytes; the key layout is in keys.h.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +25,11 @@ class Reader {
   virtual ~Reader() = default;
   // Nullopt: no such key. An Error is a disk or checksum failure.
   virtual Result<std::optional<std::string>> get(std::string_view key) const = 0;
-  // Calls back for each key in [from, to) in ascending order until it returns false. The views live as
-  // long as the call.
+  // Calls back for each key in [from, to) in ascending order until it returns false. The views live
+  // as long as the call.
   using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
-  virtual Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) const = 0;
+  virtual Result<void> scan(std::string_view from, std::string_view to,
+                            const Visitor& visit) const = 0;
 };
 
 // Changes that become visible and durable together; reads through it see its own writes.
@@ -75,13 +76,14 @@ class Store {
 
   // Makes everything committed durable (fsync).
   virtual Result<void> flush() = 0;
-  // Flushes and hard-links the present files as a checkpoint of that name (replacing one left over).
+  // Flushes and hard-links the present files as a checkpoint of that name (replacing one left
+  // over).
   virtual Result<Checkpoint> make_checkpoint(const std::string& name) = 0;
   virtual std::vector<std::string> checkpoints() const = 0;
   virtual void remove_checkpoint(const std::string& name) = 0;
-  // Verifies the files and sizes of `checkpoint` and puts a copy (hard links) in place of the database.
-  // Waits for those who read, snapshots included; who asks meanwhile gets Unavailable. When it is refused,
-  // the database stays as it was.
+  // Verifies the files and sizes of `checkpoint` and puts a copy (hard links) in place of the
+  // database. Waits for those who read, snapshots included; who asks meanwhile gets Unavailable.
+  // When it is refused, the database stays as it was.
   virtual Result<void> restore_checkpoint(const Checkpoint& checkpoint) = 0;
 
   virtual std::uint64_t memory_bytes() const = 0;

@@ -1,8 +1,10 @@
-// Metrics: the process's counters, gauges and histograms, shown as Prometheus text (spec metrics 2, 7, 12).
+// Metrics: the process's counters, gauges and histograms, shown as Prometheus text (spec metrics 2,
+// 7, 12).
 //
-// A thin front of prometheus-cpp's registry, which stays in the .cpp. Instruments are handles: cheap to
-// copy, valid as long as the Metrics object, usable from any thread. Counters exist from their declaration
-// on with value 0 and never vanish while the process runs, except those of a label that was removed.
+// A thin front of prometheus-cpp's registry, which stays in the .cpp. Instruments are handles:
+// cheap to copy, valid as long as the Metrics object, usable from any thread. Counters exist from
+// their declaration on with value 0 and never vanish while the process runs, except those of a
+// label that was removed.
 #pragma once
 
 #include <cstdint>
@@ -65,11 +67,13 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // Names are given in full ("dkron_scheduler_start"). The same name and labels give the same instrument.
+  // Names are given in full ("dkron_scheduler_start"). The same name and labels give the same
+  // instrument.
   Counter counter(const std::string& name, const std::string& help, const Labels& labels = {});
   Gauge gauge(const std::string& name, const std::string& help, const Labels& labels = {});
   // `bounds`: upper limits of the buckets, ascending; the last bucket is without limit.
-  Histogram histogram(const std::string& name, const std::string& help, const std::vector<double>& bounds);
+  Histogram histogram(const std::string& name, const std::string& help,
+                      const std::vector<double>& bounds);
   std::unique_ptr<CounterFamily> counters(const std::string& name, const std::string& help,
                                           const std::string& label);
 

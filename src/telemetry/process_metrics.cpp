@@ -61,14 +61,19 @@ double thread_count() {
 }  // namespace
 
 void add_process_metrics(Metrics& metrics) {
-  const auto started = metrics.gauge("process_start_time_seconds", "Start time of the process since the Unix epoch.");
+  const auto started = metrics.gauge("process_start_time_seconds",
+                                     "Start time of the process since the Unix epoch.");
   started.set(static_cast<double>(system_clock().wall().unix_seconds()));
-  const auto cpu = metrics.gauge("process_cpu_seconds_total", "Total user and system CPU time in seconds.");
-  const auto resident = metrics.gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
-  const auto virtual_size = metrics.gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.");
+  const auto cpu =
+      metrics.gauge("process_cpu_seconds_total", "Total user and system CPU time in seconds.");
+  const auto resident =
+      metrics.gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
+  const auto virtual_size =
+      metrics.gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.");
   const auto open = metrics.gauge("process_open_fds", "Number of open file descriptors.");
   const auto limit = metrics.gauge("process_max_fds", "Maximum number of open file descriptors.");
-  const auto threads = metrics.gauge("dkron_runtime_num_goroutines", "Number of threads (name kept for dashboards).");
+  const auto threads = metrics.gauge("dkron_runtime_num_goroutines",
+                                     "Number of threads (name kept for dashboards).");
   metrics.on_collect([=] {
     const Memory memory = read_memory();
     cpu.set(cpu_seconds());

@@ -11,11 +11,12 @@ namespace {
 
 std::string job_body(std::uint64_t i) {
   return "{\"name\":\"job-" + std::to_string(i) +
-         "\",\"schedule\":\"0 0 3 1 1 *\",\"executor\":\"shell\",\"executor_config\":{\"command\":\"/bin/true\"}}";
+         "\",\"schedule\":\"0 0 3 1 1 "
+         "*\",\"executor\":\"shell\",\"executor_config\":{\"command\":\"/bin/true\"}}";
 }
 
-LoadResult create(const ServerProcess& server, int connections, std::uint64_t from, std::uint64_t count,
-                  double seconds) {
+LoadResult create(const ServerProcess& server, int connections, std::uint64_t from,
+                  std::uint64_t count, double seconds) {
   LoadOptions load;
   load.port = server.port();
   load.connections = connections;
@@ -23,12 +24,13 @@ LoadResult create(const ServerProcess& server, int connections, std::uint64_t fr
   load.seconds = seconds;
   load.make_request = [from](std::uint64_t i) { return make_post("/v1/jobs", job_body(from + i)); };
   LoadResult result = run_load(load);
-  if (result.errors > 0) note("errors while creating: " + std::to_string(result.errors) + ", " + result.first_error);
+  if (result.errors > 0)
+    note("errors while creating: " + std::to_string(result.errors) + ", " + result.first_error);
   return result;
 }
 
-LoadResult get_many(const ServerProcess& server, const std::string& path, int connections, std::uint64_t count,
-                    double seconds) {
+LoadResult get_many(const ServerProcess& server, const std::string& path, int connections,
+                    std::uint64_t count, double seconds) {
   LoadOptions load;
   load.port = server.port();
   load.connections = connections;
@@ -61,27 +63,35 @@ void bench_list(const BenchOptions& options) {
   ServerProcess server(options.server);
   create(server, 32, 0, 10'000, 60);
   get_many(server, page, 1, 500, 5);
-  report("list of 50 out of 10,000, p50", get_many(server, page, 1, 20'000, 4).percentile_ms(0.5), "ms", 1, -1, "42");
-  report("list of 50 out of 10,000, 32 clients", get_many(server, page, 32, 200'000, 5).rate(), "/s", 5'000, 1, "31");
+  report("list of 50 out of 10,000, p50", get_many(server, page, 1, 20'000, 4).percentile_ms(0.5),
+         "ms", 1, -1, "42");
+  report("list of 50 out of 10,000, 32 clients", get_many(server, page, 32, 200'000, 5).rate(),
+         "/s", 5'000, 1, "31");
   const LoadResult whole = get_many(server, "/v1/jobs", 1, 500, 5);
   report("whole list of 10,000", whole.rate(), "/s", 60, 1, "17");
   create(server, 32, 10'000, 90'000, 120);
   get_many(server, page, 1, 500, 5);
-  report("list of 50 out of 100,000, p50", get_many(server, page, 1, 20'000, 4).percentile_ms(0.5), "ms", 3, -1);
-  report("list of 50 out of 100,000, 32 clients", get_many(server, page, 32, 200'000, 5).rate(), "/s", 5'000, 1);
+  report("list of 50 out of 100,000, p50", get_many(server, page, 1, 20'000, 4).percentile_ms(0.5),
+         "ms", 3, -1);
+  report("list of 50 out of 100,000, 32 clients", get_many(server, page, 32, 200'000, 5).rate(),
+         "/s", 5'000, 1);
   const std::string sorted = "/v1/jobs?_start=0&_end=50&_sort=success_count&_order=DESC";
-  report("sorted list of 50 out of 100,000, p50", get_many(server, sorted, 1, 200, 5).percentile_ms(0.5), "ms", 0, 0);
+  report("sorted list of 50 out of 100,000, p50",
+         get_many(server, sorted, 1, 200, 5).percentile_ms(0.5), "ms", 0, 0);
   report("resident with 100,000 jobs", server.resident_mb(), "MB", 0, 0);
 }
 
 void bench_million(const BenchOptions& options) {
   ServerProcess server(options.server);
   const LoadResult created = create(server, 32, 0, 1'000'000, 600);
-  note(std::to_string(created.answers) + " jobs created at " + std::to_string(static_cast<int>(created.rate())) + "/s");
+  note(std::to_string(created.answers) + " jobs created at " +
+       std::to_string(static_cast<int>(created.rate())) + "/s");
   report("resident with 1,000,000 jobs", server.resident_mb(), "MB", 1'200, -1);
   // A job due every second tells when the first tick came.
-  fetch(server.port(), make_post("/v1/jobs", "{\"name\":\"tick\",\"schedule\":\"* * * * * *\",\"executor\":\"shell\","
-                                             "\"executor_config\":{\"command\":\"/bin/true\"}}"));
+  fetch(server.port(),
+        make_post("/v1/jobs",
+                  "{\"name\":\"tick\",\"schedule\":\"* * * * * *\",\"executor\":\"shell\","
+                  "\"executor_config\":{\"command\":\"/bin/true\"}}"));
   const double seconds = server.restart();
   report("restart with 1,000,000 jobs until it leads", seconds, "s", 8, -1);
   report("resident behind the restart", server.resident_mb(), "MB", 1'200, -1);

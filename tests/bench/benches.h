@@ -6,8 +6,8 @@
 namespace dkron::bench {
 
 struct BenchOptions {
-  std::string server;      // The program to measure.
-  bool is_long = false;    // Ten minutes for what is otherwise twenty seconds.
+  std::string server;    // The program to measure.
+  bool is_long = false;  // Ten minutes for what is otherwise twenty seconds.
 };
 
 void bench_create(const BenchOptions& options);

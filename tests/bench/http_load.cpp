@@ -30,7 +30,8 @@ int connect_to(std::uint16_t port) {
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) die("connect");
+  if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    die("connect");
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return fd;
@@ -74,7 +75,8 @@ class AnswerReader {
     std::from_chars(head_.data() + 9, head_.data() + 12, status_);
     length_ = 0;
     std::string lower = head_.substr(0, end);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     const auto at = lower.find("content-length:");
     if (at == std::string::npos) return;
     const auto digits = lower.find_first_of("0123456789", at);
@@ -119,7 +121,8 @@ LoadResult run_load(const LoadOptions& options) {
     if (::epoll_ctl(poll, EPOLL_CTL_ADD, connections[i].fd, &event) != 0) die("epoll_ctl");
   }
   const auto start = SteadyClock::now();
-  const auto end = start + std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(options.seconds));
+  const auto end = start + std::chrono::duration_cast<SteadyClock::duration>(
+                               std::chrono::duration<double>(options.seconds));
   for (Connection& c : connections) send_next(c);
   std::vector<char> buffer(256 * 1024);
   while (result.answers < options.requests && SteadyClock::now() < end) {
@@ -131,7 +134,8 @@ LoadResult run_load(const LoadOptions& options) {
       if (n <= 0) die("recv");
       if (!c.reader.take({buffer.data(), static_cast<std::size_t>(n)})) continue;
       const auto now = SteadyClock::now();
-      result.latencies_ms.push_back(std::chrono::duration<double, std::milli>(now - c.sent_at).count());
+      result.latencies_ms.push_back(
+          std::chrono::duration<double, std::milli>(now - c.sent_at).count());
       ++result.answers;
       result.body_bytes += c.reader.body().size();
       if (c.reader.status() < 200 || c.reader.status() >= 300) {
@@ -148,11 +152,14 @@ LoadResult run_load(const LoadOptions& options) {
 }
 
 std::string make_post(const std::string& path, const std::string& body) {
-  return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " +
+  return "POST " + path +
+         " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
-std::string make_get(const std::string& path) { return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n"; }
+std::string make_get(const std::string& path) {
+  return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+}
 
 std::string fetch(std::uint16_t port, const std::string& request) {
   const int fd = connect_to(port);

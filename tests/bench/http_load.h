@@ -1,7 +1,8 @@
-// HttpLoad: a load generator for one server on loopback: keep-alive connections, one request at a time each.
+// HttpLoad: a load generator for one server on loopback: keep-alive connections, one request at a
+// time each.
 //
-// One thread, epoll, no library, so that what is measured is the server. Counts and times are bounded by
-// the caller. Every answer is read in full; anything but 2xx counts as an error.
+// One thread, epoll, no library, so that what is measured is the server. Counts and times are
+// bounded by the caller. Every answer is read in full; anything but 2xx counts as an error.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@ namespace dkron::bench {
 struct LoadOptions {
   std::uint16_t port = 0;
   int connections = 1;
-  std::uint64_t requests = 0;         // Stops after so many answers ...
-  double seconds = 60;                // ... or after this time, whichever comes first.
+  std::uint64_t requests = 0;  // Stops after so many answers ...
+  double seconds = 60;         // ... or after this time, whichever comes first.
   // The bytes of request number i.
   std::function<std::string(std::uint64_t i)> make_request;
 };
@@ -25,7 +26,7 @@ struct LoadResult {
   std::uint64_t errors = 0;
   double seconds = 0;
   std::uint64_t body_bytes = 0;
-  std::vector<double> latencies_ms;   // Sorted.
+  std::vector<double> latencies_ms;  // Sorted.
   std::string first_error;
 
   double rate() const { return seconds > 0 ? static_cast<double>(answers) / seconds : 0; }

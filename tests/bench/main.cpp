@@ -27,7 +27,9 @@ int main(int argc, char** argv) {
     }
   }
   if (options.server.empty()) {
-    std::fprintf(stderr, "usage: dkron_bench --server=PATH [--long] [idle|create|list|runs|overload|million ...]\n");
+    std::fprintf(
+        stderr,
+        "usage: dkron_bench --server=PATH [--long] [idle|create|list|runs|overload|million ...]\n");
     return 2;
   }
   std::printf("%-52s %12s %-6s %12s %-8s %s\n", "what", "measured", "", "aim", "", "original");

@@ -17,8 +17,12 @@ void report(const std::string& name, double value, const std::string& unit, doub
             const std::string& original) {
   const bool reached = better > 0 ? value >= aim : value <= aim;
   const std::string aim_text = better == 0 ? "" : (better > 0 ? ">= " : "<= ") + format(aim);
-  std::printf("%-52s %12s %-6s %12s %-8s %s\n", name.c_str(), format(value).c_str(), unit.c_str(), aim_text.c_str(),
-              better == 0 ? "" : reached ? "reached" : "MISSED", original.c_str());
+  std::printf("%-52s %12s %-6s %12s %-8s %s\n", name.c_str(), format(value).c_str(), unit.c_str(),
+              aim_text.c_str(),
+              better == 0 ? ""
+              : reached   ? "reached"
+                          : "MISSED",
+              original.c_str());
   std::fflush(stdout);
 }
 

@@ -1,5 +1,5 @@
-// The one table that the benchmark driver prints: what was measured, the aim, and the original's figure on a
-// like machine (docs/benchmarks.md).
+// The one table that the benchmark driver prints: what was measured, the aim, and the original's
+// figure on a like machine (docs/benchmarks.md).
 #pragma once
 
 #include <string>

@@ -6,6 +6,7 @@
 #include <map>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/time.h"
 #include "benches.h"
 #include "http_load.h"
@@ -19,7 +20,9 @@ namespace json = boost::json;
 
 constexpr int kAtOnce = 32;
 
-void wait_seconds(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
+void wait_seconds(double seconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+}
 
 void create_jobs(const ServerProcess& server, int count, const std::string& schedule) {
   LoadOptions load;
@@ -27,7 +30,8 @@ void create_jobs(const ServerProcess& server, int count, const std::string& sche
   load.connections = std::min(count, 16);
   load.requests = static_cast<std::uint64_t>(count);
   load.make_request = [&](std::uint64_t i) {
-    return make_post("/v1/jobs", "{\"name\":\"run-" + std::to_string(i) + "\",\"schedule\":\"" + schedule +
+    return make_post("/v1/jobs", "{\"name\":\"run-" + std::to_string(i) + "\",\"schedule\":\"" +
+                                     schedule +
                                      "\",\"executor\":\"shell\",\"keep_executions\":1000,"
                                      "\"executor_config\":{\"command\":\"/bin/true\"}}");
   };
@@ -40,7 +44,9 @@ struct Runs {
   std::size_t unfinished_in_second = 0;  // Runs that ended behind the next second.
   std::size_t failed = 0;
   double lag_ms(double p) const {
-    return lags_ms.empty() ? 0 : lags_ms[static_cast<std::size_t>(p * static_cast<double>(lags_ms.size() - 1))];
+    return lags_ms.empty()
+               ? 0
+               : lags_ms[static_cast<std::size_t>(p * static_cast<double>(lags_ms.size() - 1))];
   }
 };
 
@@ -72,7 +78,8 @@ Runs read_runs(const ServerProcess& server, int jobs, Instant from, Instant to) 
       const Instant at = time_of(row, "scheduled_at");
       if (at < from || at >= to) continue;
       std::string key(row.at("outcome").as_string());
-      if (!row.at("reason").as_string().empty()) key += " (" + std::string(row.at("reason").as_string()) + ")";
+      if (!row.at("reason").as_string().empty())
+        key += " (" + std::string(row.at("reason").as_string()) + ")";
       runs.outcomes[key] += static_cast<int>(row.at("count").as_int64());
     }
   }
@@ -81,13 +88,13 @@ Runs read_runs(const ServerProcess& server, int jobs, Instant from, Instant to) 
 }
 
 Instant now() {
-  return Instant::from_unix_nanos(
-      std::chrono::duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  return system_clock().wall();
 }
 
 std::string describe(const std::map<std::string, int>& outcomes) {
   std::string text;
-  for (const auto& [outcome, count] : outcomes) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + outcome;
+  for (const auto& [outcome, count] : outcomes)
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + outcome;
   return text;
 }
 
@@ -117,7 +124,8 @@ void bench_burst(const BenchOptions& options, int jobs, double raw, const char* 
   const std::string name = std::to_string(jobs) + " jobs every second";
   report(name + ", start lag p99", runs.lag_ms(0.99), "ms", 2 * jobs / raw * 1000, -1, original);
   report(name + ", start lag p50", runs.lag_ms(0.5), "ms", 0, 0);
-  report(name + ", ended behind their second", static_cast<double>(runs.unfinished_in_second), "", 0, -1);
+  report(name + ", ended behind their second", static_cast<double>(runs.unfinished_in_second), "",
+         0, -1);
   report(name + ", server CPU per run", cpu / (jobs * duration_s) * 1e6, "us", 0, 0);
   report(name + ", growth of resident memory", resident_after - resident_before, "MB", 0, 0);
   note(name + ": " + describe(runs.outcomes) + ", " + std::to_string(runs.failed) + " failed");
@@ -157,12 +165,14 @@ void bench_overload(const BenchOptions& options) {
   const double before = finished();
   const auto start = std::chrono::steady_clock::now();
   wait_seconds(options.is_long ? 600 : 20);
-  const double rate = (finished() - before) /
-                      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double rate =
+      (finished() - before) /
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   report("5,000 jobs every second (overload), runs", rate, "/s", 0.6 * raw, 1, "exits");
   report("the same as a share of the raw rate", 100 * rate / raw, "%", 60, 1);
   const Instant to = now() - seconds(5);
-  note("overload: " + describe(read_runs(server, 50, to - seconds(12), to).outcomes) + " (50 of the jobs)");
+  note("overload: " + describe(read_runs(server, 50, to - seconds(12), to).outcomes) +
+       " (50 of the jobs)");
   report("resident in overload", server.resident_mb(), "MB", 0, 0);
   // Without its cause the overload ends by itself.
   LoadOptions load;
@@ -177,7 +187,8 @@ void bench_overload(const BenchOptions& options) {
   const Instant from = now();
   wait_seconds(6);
   const Runs after = read_runs(server, 100, from, now() - seconds(2));
-  report("100 jobs left after the overload, start lag p99", after.lag_ms(0.99), "ms", 2 * 100 / raw * 1000, -1);
+  report("100 jobs left after the overload, start lag p99", after.lag_ms(0.99), "ms",
+         2 * 100 / raw * 1000, -1);
 }
 
 void bench_idle(const BenchOptions& options) {

@@ -63,9 +63,15 @@ ServerProcess::~ServerProcess() {
 void ServerProcess::start() {
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) die("pipe failed");
-  std::vector<std::string> command = {binary_, "agent", "--server", "--bootstrap-expect=1", "--node-name=bench",
-                                      "--data-dir=" + (directory_ / "data").string(), "--bind-addr=127.0.0.1:0",
-                                      "--advertise-addr=127.0.0.1:8946", "--http-addr=127.0.0.1:0",
+  std::vector<std::string> command = {binary_,
+                                      "agent",
+                                      "--server",
+                                      "--bootstrap-expect=1",
+                                      "--node-name=bench",
+                                      "--data-dir=" + (directory_ / "data").string(),
+                                      "--bind-addr=127.0.0.1:0",
+                                      "--advertise-addr=127.0.0.1:8946",
+                                      "--http-addr=127.0.0.1:0",
                                       "--drain-timeout=5s"};
   command.insert(command.end(), arguments_.begin(), arguments_.end());
   pid_ = spawn(command, pipe[1], true);
@@ -119,7 +125,8 @@ double ServerProcess::cpu_seconds() const {
   std::string text((std::istreambuf_iterator<char>(file)), {});
   unsigned long user = 0, system = 0;
   // Fields 14 and 15; the name in field 2 is in parentheses.
-  std::sscanf(text.c_str() + text.rfind(')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+  std::sscanf(text.c_str() + text.rfind(')') + 2,
+              "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
   return static_cast<double>(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
@@ -133,7 +140,8 @@ double raw_sync_rate(double seconds) {
   const double before = now_seconds();
   int writes = 0;
   while (now_seconds() - before < seconds) {
-    if (::pwrite(fd, segment.data(), 4096, (writes % 2000) * 4096L) < 0 || ::fdatasync(fd) != 0) die("cannot write");
+    if (::pwrite(fd, segment.data(), 4096, (writes % 2000) * 4096L) < 0 || ::fdatasync(fd) != 0)
+      die("cannot write");
     ++writes;
   }
   const double rate = writes / (now_seconds() - before);

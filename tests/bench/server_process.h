@@ -1,4 +1,5 @@
-// ServerProcess: a dkron server of its own for one measurement, with its data in a temporary directory.
+// ServerProcess: a dkron server of its own for one measurement, with its data in a temporary
+// directory.
 #pragma once
 
 #include <sys/types.h>
@@ -37,12 +38,12 @@ class ServerProcess {
   std::uint16_t port_ = 0;
 };
 
-// Processes per second that this machine starts with posix_spawn, an output pipe and a pidfd each, `at_once`
-// of them at a time: the limit that no scheduler of /bin/true can beat here.
+// Processes per second that this machine starts with posix_spawn, an output pipe and a pidfd each,
+// `at_once` of them at a time: the limit that no scheduler of /bin/true can beat here.
 double raw_spawn_rate(int count, int at_once);
 
-// Durable writes of 4 KiB per second that the disk under the temporary directory takes, one at a time: the
-// limit of commits that nobody shares.
+// Durable writes of 4 KiB per second that the disk under the temporary directory takes, one at a
+// time: the limit of commits that nobody shares.
 double raw_sync_rate(double seconds);
 
 }  // namespace dkron::bench

@@ -29,8 +29,9 @@ void Client::set_job(state::Control& control, std::size_t number) {
   model::Job job = any_job(number);
   const std::size_t i = writes_.size();
   writes_.push_back({job.displayname, Told::Nothing});
-  control.set_job(std::move(job), {},
-                  [this, i](const Result<model::Job>& answer) { writes_[i].told = told_by(answer); });
+  control.set_job(std::move(job), {}, [this, i](const Result<model::Job>& answer) {
+    writes_[i].told = told_by(answer);
+  });
 }
 
 Client::Told Client::told_by(const Result<model::Job>& answer) {

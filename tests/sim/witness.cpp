@@ -294,6 +294,8 @@ void Witness::check_first(const Watched& before, const model::Job& job, Instant 
   if (job.disabled || !job.parent_job.empty() || !schedule) {
     right = next.is_zero();
   } else {
+    const Instant from =
+        std::max(now, job.starts_at.is_zero() ? now : job.starts_at - nanoseconds(1));
     switch (schedule->kind()) {
       case cron::Schedule::Kind::Manually: right = next.is_zero(); break;
       case cron::Schedule::Kind::At:
@@ -303,12 +305,9 @@ void Witness::check_first(const Watched& before, const model::Job& job, Instant 
         right = next.is_zero() || next == schedule->instant();
         break;
       case cron::Schedule::Kind::Every:
-        right = next > now && next - now <= schedule->interval() + seconds(1);
+        right = next > from && next - from <= schedule->interval() + seconds(1);
         break;
-      case cron::Schedule::Kind::Fields:
-        right = next == schedule->next_after(std::max(
-                            now, job.starts_at.is_zero() ? now : job.starts_at - nanoseconds(1)));
-        break;
+      case cron::Schedule::Kind::Fields: right = next == schedule->next_after(from); break;
     }
   }
   if (!right)
