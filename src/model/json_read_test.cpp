@@ -23,8 +23,10 @@ std::string error_of(std::string_view json) {
 TEST(JsonRead, takes_all_members_that_users_write) {
   const Job job =
       job_of(R"({"name":"a","displayname":"A","timezone":"Europe/Berlin","schedule":"@daily",
-    "owner":"me","owner_email":"me@example.com","disabled":true,"tags":{"dc":"x:1"},"metadata":{"k":"v"},
-    "retries":3,"parent_job":"p","processors":{"log":{"forward":"true"},"files":null},"concurrency":"forbid",
+    "owner":"me","owner_email":"me@example.com","disabled":true,
+    "tags":{"dc":"x:1"},"metadata":{"k":"v"},
+    "retries":3,"parent_job":"p","processors":{"log":{"forward":"true"},"files":null},
+    "concurrency":"forbid",
     "executor":"shell","executor_config":{"command":"date"},"ephemeral":true,
     "expires_at":"2030-01-02T03:04:05.5+02:00","starts_at":"2029-01-02T03:04","dst_policy":"skip",
     "missed_runs":{"policy":"all","window":"5m"},"keep_executions":7})");
@@ -57,7 +59,8 @@ TEST(JsonRead, takes_all_members_that_users_write) {
 TEST(JsonRead, null_leaves_every_member_unset) {
   const Job job = job_of(
       R"({"name":"a","displayname":null,"disabled":null,"tags":null,"metadata":null,"retries":null,
-    "processors":null,"concurrency":null,"executor_config":null,"expires_at":null,"starts_at":null,"missed_runs":null,
+    "processors":null,"concurrency":null,"executor_config":null,"expires_at":null,
+    "starts_at":null,"missed_runs":null,
     "keep_executions":null,"next":null,"last_success":null,"dependent_jobs":null,"status":null})");
   EXPECT_EQ(job.displayname, "");
   EXPECT_FALSE(job.tags || job.metadata || job.executor_config || job.missed_runs);
@@ -89,7 +92,8 @@ TEST(JsonRead, unknown_members_are_ignored_and_names_match_in_any_case) {
 TEST(JsonRead, echoed_computed_members_are_ignored_unless_asked_for) {
   constexpr std::string_view kText =
       R"({"name":"a","success_count":5,"error_count":6,"status":"failed",
-    "last_success":"2026-01-02T03:04:05Z","last_error":"2026-01-02T03:04:06Z","next":"2026-01-02T03:04:07Z",
+    "last_success":"2026-01-02T03:04:05Z","last_error":"2026-01-02T03:04:06Z",
+    "next":"2026-01-02T03:04:07Z",
     "dependent_jobs":["b"]})";
   const Job ignored = job_of(kText);
   EXPECT_EQ(ignored.success_count, 0);

@@ -100,8 +100,8 @@ TEST(ApplyLedger, a_range_that_runs_backwards_is_refused) {
   Bench bench;
   bench.set_job(job_named("a"));
   bench.launch("a", 5);
-  const auto before = bench.dump();
   bench.aim_at("a", 10);
+  const auto before = bench.dump();
   EXPECT_EQ(bench.apply(Kind::Miss, miss_of(bench, 10, 4, 7)).code, ErrorCode::InvalidArgument);
   EXPECT_EQ(bench.apply(Kind::Miss, miss_of(bench, 10, 12, 0)).code, ErrorCode::InvalidArgument);
   EXPECT_EQ(bench.dump(), before);
