@@ -1,7 +1,8 @@
 #include "agent/agent.h"
 
+#include <unistd.h>
+
 #include <csignal>
-#include <cstdlib>
 
 #include "agent/server.h"
 #include "base/base64.h"
@@ -46,6 +47,13 @@ std::string_view signal_name(int signal) {
   }
 }
 
+// A signal handler: only what is safe in one.
+void exit_at_once(int) noexcept {
+  constexpr char kText[] = "agent: stopped by a second signal, nothing more is waited for\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kText, sizeof kText - 1);
+  ::_exit(1);
+}
+
 class Agent {
  public:
   Agent(const config::Sources& sources, std::vector<std::string> command_line)
@@ -56,14 +64,13 @@ class Agent {
  private:
   Result<config::Loaded> load();
   void on_signal(int signal);
-  void stop(int signal);
+  void stop();
   void reload();
 
   const config::Sources& sources_;
   std::vector<std::string> command_line_;
   net::Loop loop_;
   std::unique_ptr<Server> server_;
-  bool is_stopping_ = false;
   int exit_status_ = 0;
 };
 
@@ -104,16 +111,13 @@ void Agent::on_signal(int signal) {
   if (signal == SIGHUP) {
     reload();
   } else {
-    stop(signal);
+    stop();
   }
 }
 
-void Agent::stop(int) {
-  if (is_stopping_) {
-    log::warning("agent: stopped by a second signal, nothing more is waited for");
-    std::_Exit(1);
-  }
-  is_stopping_ = true;
+void Agent::stop() {
+  // The second signal ends the process at once, wherever it is: also while closing blocks the loop.
+  for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, exit_at_once);
   log::info("agent: Gracefully shutting down agent...");
   server_->stop([this](std::size_t) { loop_.stop(); });
 }

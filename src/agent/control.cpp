@@ -314,7 +314,13 @@ void LeaderControl::run_job(std::string name, state::RunOptions options, OnRun d
           } else if (outcome->code != ErrorCode::Ok) {
             done(fail(outcome->code, outcome->message));
           } else if (options.wait) {
-            waiting_.emplace(run, [done, answer] { done(std::move(*answer)); });
+            waiting_.emplace(run, [done, answer](const Result<void>& ended) {
+              if (ended) {
+                done(std::move(*answer));
+              } else {
+                done(fail(ended.error()));
+              }
+            });
           } else {
             done(std::move(*answer));
           }
@@ -323,22 +329,27 @@ void LeaderControl::run_job(std::string name, state::RunOptions options, OnRun d
 }
 
 void LeaderControl::on_change(const state::AttemptFinished& change) {
-  if (!change.run_complete || waiting_.empty()) return;
-  const auto [first, last] = waiting_.equal_range({change.uid, change.execution.group});
-  std::vector<std::function<void()>> answers;
-  for (auto it = first; it != last; ++it) answers.push_back(std::move(it->second));
-  waiting_.erase(first, last);
-  for (const auto& answer : answers) answer();
+  if (!change.run_complete) return;
+  const std::pair run(change.uid, change.execution.group);
+  end_waiting(waiting_.lower_bound(run), waiting_.upper_bound(run), {});
 }
 
 void LeaderControl::on_change(const state::JobDeleted& change) {
-  if (waiting_.empty()) return;
-  const auto first = waiting_.lower_bound({change.uid, INT64_MIN});
-  const auto last = waiting_.upper_bound({change.uid, INT64_MAX});
-  std::vector<std::function<void()>> answers;
+  end_waiting(waiting_.lower_bound({change.uid, INT64_MIN}),
+              waiting_.upper_bound({change.uid, INT64_MAX}), {});
+}
+
+void LeaderControl::give_up_waiting() {
+  end_waiting(waiting_.begin(), waiting_.end(),
+              fail(ErrorCode::Unavailable, "the server is shutting down; the run goes on"));
+}
+
+void LeaderControl::end_waiting(Waiting::iterator first, Waiting::iterator last,
+                                const Result<void>& ended) {
+  std::vector<std::function<void(const Result<void>&)>> answers;
   for (auto it = first; it != last; ++it) answers.push_back(std::move(it->second));
   waiting_.erase(first, last);
-  for (const auto& answer : answers) answer();
+  for (const auto& answer : answers) answer(ended);
 }
 
 }  // namespace dkron::agent

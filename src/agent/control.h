@@ -50,6 +50,8 @@ class LeaderControl final : public state::Control {
 
   // No more commands are taken: the server is going down. Those under way are answered.
   void refuse_new() { is_stopping_ = true; }
+  // Answers those who wait for the end of a run.
+  void give_up_waiting();
 
   // From the Changes: ends the waiting of run_job with `wait`.
   void on_change(const state::AttemptFinished& change);
@@ -58,6 +60,11 @@ class LeaderControl final : public state::Control {
  private:
   using OnOutcome = std::function<void(Result<raft::Outcome>)>;
   using OnFound = std::function<void(Result<std::optional<model::Job>>)>;
+
+  // Those who wait for the end of a run, by its job's uid and its group.
+  using Waiting = std::multimap<std::pair<std::uint64_t, std::int64_t>,
+                                std::function<void(const Result<void>&)>>;
+  void end_waiting(Waiting::iterator first, Waiting::iterator last, const Result<void>& ended);
 
   Result<void> admit() const;
   Result<void> validate(const model::Job& job) const;
@@ -79,8 +86,7 @@ class LeaderControl final : public state::Control {
   bool is_stopping_ = false;
   std::deque<std::shared_ptr<Pending>> pending_;  // In the order of giving up; some are answered.
   std::unique_ptr<Timer> give_up_timer_;
-  std::multimap<std::pair<std::uint64_t, std::int64_t>, std::function<void()>>
-      waiting_;  // By uid and group.
+  Waiting waiting_;
 };
 
 }  // namespace dkron::agent

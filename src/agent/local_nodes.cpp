@@ -16,6 +16,7 @@ Result<std::unique_ptr<LocalNodes>> LocalNodes::open(Options options) {
   callbacks.on_finished = [self](const node::RunKey& key, model::Execution execution) {
     self->on_finished(key, std::move(execution));
   };
+  callbacks.on_room = [self] { self->tell_room(); };
   auto runs = node::NodeRuns::open(self->options_.environment, std::move(callbacks));
   if (!runs) return fail(runs.error());
   self->runs_ = std::move(*runs);
@@ -77,7 +78,15 @@ void LocalNodes::on_finished(const node::RunKey& key, model::Execution execution
         runs_->acknowledge(key);
       },
       true);
-  options_.on_room();
+}
+
+// From inside a run's start or end: once per turn of the loop, and not on its stack.
+void LocalNodes::tell_room() {
+  if (std::exchange(is_room_told_, true)) return;
+  options_.environment.loop.post([this] {
+    is_room_told_ = false;
+    options_.on_room();
+  });
 }
 
 void LocalNodes::propose_again_later() {

@@ -47,11 +47,13 @@ class LocalNodes final : public runner::Nodes {
   void on_started(const node::RunKey& key, Instant started_at);
   void on_finished(const node::RunKey& key, model::Execution execution);
   void propose_again_later();
+  void tell_room();
 
   Options options_;
   std::unique_ptr<node::NodeRuns> runs_;
   std::unique_ptr<net::Timer> again_timer_;
   bool again_armed_ = false;
+  bool is_room_told_ = false;
 };
 
 }  // namespace dkron::agent

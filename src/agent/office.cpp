@@ -92,6 +92,7 @@ void Office::lose() {
 void Office::stop_launching() {
   may_launch_ = false;
   services_.launcher.stop();
+  services_.runs.stop();
 }
 
 void Office::try_again_later(const char* step, const Error& error) {

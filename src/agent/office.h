@@ -27,7 +27,8 @@ class Office {
 
   // Looks at the raft role and acts; to be called after each change of it.
   void on_role_change();
-  // No new runs from now on; results of those under way are still recorded.
+  // No new runs from now on, nor retries and children: they stand in the state for the next leader.
+  // Results of what is under way are still recorded.
   void stop_launching();
   bool is_held() const { return is_held_; }
 

@@ -1,5 +1,7 @@
 #include "agent/server.h"
 
+#include <optional>
+
 #include "agent/control.h"
 #include "agent/instruments.h"
 #include "agent/local_nodes.h"
@@ -23,6 +25,7 @@ constexpr std::uint16_t kDefaultHttpPort = 8080;
 constexpr std::uint16_t kDefaultGossipPort = 8946;
 constexpr Duration kDrainPoll = milliseconds(50);
 constexpr Duration kDrainLog = seconds(1);
+constexpr Duration kCloseLimit = seconds(3);
 
 struct Addresses {
   config::HostPort http;
@@ -113,7 +116,10 @@ class SingleServer final : public Server {
     telemetry::add_process_metrics(metrics_);
   }
 
-  ~SingleServer() override { close_raft(); }
+  ~SingleServer() override {
+    close_raft();
+    workers_.reset();  // Their tasks use what is destroyed next.
+  }
 
   Result<void> open();
   void stop(std::function<void(std::size_t)> stopped) override;
@@ -154,7 +160,7 @@ class SingleServer final : public Server {
   Addresses addresses_;
   UniqueFd lock_;
   std::unique_ptr<store::Store> store_;
-  net::WorkerPool workers_;
+  std::optional<net::WorkerPool> workers_;
   state::JobIndex index_;
   runner::GroupIds groups_;
   telemetry::Metrics metrics_;
@@ -172,6 +178,7 @@ class SingleServer final : public Server {
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
   bool is_paused_ = false;
+  bool is_stopping_ = false;
 
   std::unique_ptr<net::Timer> drain_timer_;
   Duration drain_until_{0};
@@ -216,7 +223,7 @@ Result<void> SingleServer::open_state() {
 
 Result<void> SingleServer::open_nodes() {
   LocalNodes::Options options{
-      node::NodeRuns::Environment{loop_, workers_, system_clock(), config().node_name,
+      node::NodeRuns::Environment{loop_, *workers_, system_clock(), config().node_name,
                                   config().data_dir / "runs", executors()},
       member_tags(config(), addresses_),
       [this](auto commands, auto callback, bool may_linger) {
@@ -285,7 +292,7 @@ Result<void> SingleServer::open_api() {
 runner::Services SingleServer::runner_services() {
   return runner::Services{loop_,
                           system_clock(),
-                          workers_,
+                          *workers_,
                           *store_,
                           index_,
                           *nodes_,
@@ -310,7 +317,7 @@ void SingleServer::propose(std::vector<raft::Command> commands, raft::ProposeCal
 }
 
 api::Services SingleServer::api_services() {
-  api::Services services{loop_, workers_, system_clock(), *control_, index_, *store_};
+  api::Services services{loop_, *workers_, system_clock(), *control_, index_, *store_};
   services.node_name = config().node_name;
   services.version = version();
   services.ui_enabled = config().ui;
@@ -344,7 +351,7 @@ api::Health SingleServer::health() const {
   const raft::Status status = raft_->status();
   api::Health health;
   health.is_leader = office_->is_held();
-  health.is_ready = office_->is_held();
+  health.is_ready = office_->is_held() && !is_stopping_;
   health.leader = status.leader_name;
   health.raft_state = to_string(status.role);
   return health;
@@ -401,6 +408,7 @@ void SingleServer::reload(const config::Config& config) {
 
 void SingleServer::stop(std::function<void(std::size_t)> stopped) {
   stopped_ = std::move(stopped);
+  is_stopping_ = true;
   control_->refuse_new();
   office_->stop_launching();
   const Duration now = system_clock().steady();
@@ -419,6 +427,9 @@ void SingleServer::drain() {
       log::warning("Jobs are still running; the next start of this node watches them",
                    {{"runs", active}});
     }
+    control_->give_up_waiting();
+    // A client that does not read its answer must not hold the process.
+    drain_timer_->start(kCloseLimit, [this] { close(); });
     http_->stop([this] { close(); });
     return;
   }
@@ -435,9 +446,12 @@ void SingleServer::close_raft() {
 }
 
 void SingleServer::close() {
+  drain_timer_->cancel();
+  const auto stopped = std::exchange(stopped_, nullptr);
+  if (!stopped) return;
   const std::size_t left = nodes_->runs().active();
   close_raft();
-  stopped_(left);
+  stopped(left);
 }
 
 }  // namespace

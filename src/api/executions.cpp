@@ -16,7 +16,11 @@ using Less = bool (*)(const Execution&, const Execution&);
 // The order for `_sort`; null for an unknown field. The default sorts by id as text.
 Less order_by(std::string_view field) {
   if (field.empty() || field == "id")
-    return [](const Execution& a, const Execution& b) { return a.id() < b.id(); };
+    // Executions without start share an id.
+    return [](const Execution& a, const Execution& b) {
+      const std::string id_a = a.id(), id_b = b.id();
+      return id_a != id_b ? id_a < id_b : a.group < b.group;
+    };
   if (field == "started_at")
     return [](const Execution& a, const Execution& b) { return a.started_at < b.started_at; };
   if (field == "finished_at")
@@ -47,7 +51,7 @@ void Api::add_execution_routes() {
       if (!job) return;
       const std::uint32_t keep =
           job->keep_executions == 0 ? state::kDefaultKeepExecutions : job->keep_executions;
-      auto executions = state::list_executions(services_.store.reader(), *job, keep, true);
+      auto executions = state::list_executions(services_.store.reader(), *job, keep);
       if (!executions) {
         e->error(executions.error());
         return;
@@ -62,11 +66,19 @@ void Api::add_execution_routes() {
       const std::int64_t start = read_number(e->query("_start"), 0);
       const std::int64_t end = std::min(total, read_number(e->query("_end"), total));
       const std::int64_t limit = read_number(e->query("output_size_limit"), -1);
-      std::string body = "[";
+      // Only what is shown is read: outputs may be 256 kB each.
+      std::vector<Execution> page;
       for (std::int64_t i = start; i < end; ++i) {
-        if (i > start) body += ',';
-        model::append_listed_execution(&body, (*executions)[static_cast<std::size_t>(i)], zone,
-                                       limit);
+        page.push_back(std::move((*executions)[static_cast<std::size_t>(i)]));
+      }
+      if (auto read = state::read_outputs(services_.store.reader(), job->uid, &page); !read) {
+        e->error(read.error());
+        return;
+      }
+      std::string body = "[";
+      for (const Execution& execution : page) {
+        if (body.size() > 1) body += ',';
+        model::append_listed_execution(&body, execution, zone, limit);
       }
       e->add_header("X-Total-Count", std::to_string(total));
       e->json(200, body + "]");

@@ -72,26 +72,59 @@ void append_row(std::string* out, const LedgerRow& row) {
   *out += '}';
 }
 
-std::string explain(Instant at, const std::optional<LedgerRow>& row, const model::Job& job,
-                    Instant now) {
-  const std::string when = format_rfc3339(at);
-  if (row) {
-    const bool ran = row->outcome() == LedgerRow::LAUNCHED || row->outcome() == LedgerRow::LATE;
-    if (ran) {
-      const bool exact = model::get_time(row->last()) == at;
-      return exact ? "It was launched as run " + std::to_string(row->group()) +
-                         (row->outcome() == LedgerRow::LATE ? ", late." : ".")
-                   : "No instant was due at " + when + ".";
+// Whether the job's schedule, as it is now, has an activation at `at`.
+bool is_activation(Instant at, const model::Job& job) {
+  const auto schedule = model::parse_schedule(job, TimeZone::local());
+  if (!schedule) return false;
+  switch (schedule->kind()) {
+    case cron::Schedule::Kind::Fields: return schedule->next_after(at - nanoseconds(1)) == at;
+    case cron::Schedule::Kind::Every: {
+      const Instant known = job.last_instant.is_zero() ? job.next : job.last_instant;
+      return !known.is_zero() && (at - known) % schedule->interval() == Duration(0);
     }
-    return "It did not run because " + std::string(reason_sentence(row->reason())) + ".";
+    case cron::Schedule::Kind::At:
+    case cron::Schedule::Kind::After: return schedule->instant() == at;
+    case cron::Schedule::Kind::Manually: return false;
   }
-  if (at > now)
+  return false;
+}
+
+std::string explain_launched(const LedgerRow& row) {
+  return "It was launched as run " + std::to_string(row.group()) +
+         (row.outcome() == LedgerRow::LATE ? ", late." : ".");
+}
+
+std::string explain_unrecorded(Instant at, const model::Job& job, Instant now) {
+  const std::string when = format_rfc3339(at);
+  if (at > now) {
     return when + " lies in the future; the job's next activation is " +
            (job.next.is_zero() ? std::string("never") : format_rfc3339(job.next)) + ".";
-  if (!job.last_instant.is_zero() && at <= job.last_instant) {
-    return "No instant was due at " + when + ", or its row is no longer kept.";
   }
-  return "Nothing is recorded for " + when + ": the job had no activation then.";
+  if (!job.parent_job.empty())
+    return "The job runs behind its parent " + job.parent_job + ", not by a schedule.";
+  if (!is_activation(at, job))
+    return "No instant was due at " + when + " by the schedule as it is now.";
+  if (!job.last_instant.is_zero() && at <= job.last_instant) {
+    return "No row covers " + when +
+           ": it is older than the job or its present schedule, or no longer kept.";
+  }
+  if (job.disabled) return "It did not run because the job is disabled.";
+  if (at < job.starts_at) return "It did not run because the job's starts_at lies behind it.";
+  if (!job.next.is_zero() && job.next <= at) return "It was due and is not decided yet.";
+  return "Nothing is recorded for " + when + ": the job did not have this schedule then.";
+}
+
+std::string explain(Instant at, const std::optional<LedgerRow>& row, const model::Job& job,
+                    Instant now) {
+  if (!row) return explain_unrecorded(at, job, now);
+  const bool ran = row->outcome() == LedgerRow::LAUNCHED || row->outcome() == LedgerRow::LATE;
+  if (ran) return explain_launched(*row);
+  // A range says nothing of the times between its instants.
+  const bool is_edge = at == model::get_time(row->first()) || at == model::get_time(row->last());
+  if (!is_edge && !is_activation(at, job)) {
+    return "No instant was due at " + format_rfc3339(at) + " by the schedule as it is now.";
+  }
+  return "It did not run because " + std::string(reason_sentence(row->reason())) + ".";
 }
 
 std::uint64_t read_count(std::string_view text, std::uint64_t otherwise) {

@@ -49,7 +49,9 @@ std::string job_path(const std::string& name) {
 }
 
 Result<std::string> single_name(const Flags& flags) {
-  if (flags.positional.size() != 1) return usage_error("the name of one job is needed");
+  if (flags.positional.size() != 1 || flags.positional.front().empty()) {
+    return usage_error("the name of one job is needed");
+  }
   return flags.positional.front();
 }
 
@@ -169,6 +171,7 @@ Result<int> delete_jobs(const Flags& flags) {
   if (flags.positional.empty()) return usage_error("the name of a job is needed");
   const ApiClient client = client_of(flags);
   for (const std::string& name : flags.positional) {
+    if (name.empty()) return usage_error("the name of a job is empty");
     if (auto answer = client.call("DELETE", job_path(name)); !answer) return fail(answer.error());
     print_line("job " + name + " deleted");
   }

@@ -117,6 +117,7 @@ struct Journal::Impl {
   UniqueFd fd;
   std::atomic<std::uint64_t> size_bytes{0};
   std::atomic<std::uint64_t> rewritten_bytes{0};
+  std::atomic<bool> is_rewrite_queued{false};
 
   mutable std::mutex mutex;
   std::condition_variable wake;
@@ -175,6 +176,7 @@ Result<void> Journal::Impl::write_items(const std::vector<Item>& items) {
   bool durable = false;
   for (const Item& item : items) {
     if (item.replacement) {
+      is_rewrite_queued = false;
       bytes.clear();  // What was appended before is part of the replacement.
       if (auto replaced = replace(frames(item.replacement())); !replaced) return replaced;
       continue;
@@ -249,10 +251,12 @@ void Journal::append(const journal::Record& record, bool durable, Written writte
 void Journal::rewrite(std::function<std::vector<journal::Record>()> make) {
   Item item;
   item.replacement = std::move(make);
+  impl_->is_rewrite_queued = true;
   impl_->put(std::move(item));
 }
 
 bool Journal::is_bloated() const {
+  if (impl_->is_rewrite_queued) return false;
   return impl_->size_bytes > std::max<std::uint64_t>(kCompactBytes, 2 * impl_->rewritten_bytes);
 }
 

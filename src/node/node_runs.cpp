@@ -330,6 +330,7 @@ void NodeRuns::leave_start(Run* run) {
   if (run->phase != Phase::Journaling && run->phase != Phase::Starting) return;
   --waiting_;
   if (run->phase == Phase::Starting) --starting_;
+  if (callbacks_.on_room) callbacks_.on_room();
 }
 
 // The end of a run that this process started or adopted.
@@ -429,7 +430,7 @@ void NodeRuns::remember_end(const RunKey& key) {
 }
 
 void NodeRuns::compact_journal() {
-  if (!journal_->is_bloated() || journal_->queued() > 0) return;
+  if (!journal_->is_bloated()) return;
   std::vector<journal::Record> open;
   for (const auto& [key, run] : runs_) {
     open.push_back(starting_record(run.order, run.started_at));

@@ -68,6 +68,7 @@ class NodeRuns {
   struct Callbacks {
     std::function<void(const RunKey&, Instant started_at)> on_started;  // After kAnnounceAfter.
     std::function<void(const RunKey&, model::Execution)> on_finished;   // Until acknowledged.
+    std::function<void()> on_room;  // A run waits no longer; may be null.
   };
   struct Environment {
     net::Loop& loop;

@@ -13,10 +13,17 @@
 #include <uv.h>
 
 extern "C" {
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wkeyword-macro"
+#endif
 #pragma push_macro("sizeof")
 #define sizeof(...) 1
 #include <raft.h>
 #pragma pop_macro("sizeof")
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 #include <raft/uv.h>
 }
 

@@ -125,7 +125,9 @@ Result<raft::Outcome> Applier::miss(const store::MissCommand& command) {
   }
   LedgerRow row;
   row.set_outcome(LedgerRow::MISSED);
-  row.set_reason(command.reason());
+  const bool is_expired =
+      definition.has_expires_at() && get_time(command.first()) > get_time(definition.expires_at());
+  row.set_reason(is_expired ? LedgerRow::EXPIRED : command.reason());
   *row.mutable_first() = command.first();
   *row.mutable_last() = command.last();
   *row.mutable_recorded_at() = command.now();

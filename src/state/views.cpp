@@ -83,16 +83,6 @@ void append_running(const store::OpenGroup& group, const std::string& job_name,
   }
 }
 
-Result<void> read_outputs(const store::Reader& reader, std::uint64_t uid,
-                          std::vector<model::Execution>* executions) {
-  for (model::Execution& e : *executions) {
-    auto output = reader.get(keys::output(uid, e.group, e.node_name, e.attempt));
-    if (!output) return fail(output.error());
-    if (*output) e.output = std::move(**output);
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::optional<model::Job>> find_job(const store::Reader& reader, const std::string& name) {
@@ -125,8 +115,7 @@ Result<void> visit_jobs(const store::Reader& reader, const std::function<bool(mo
 }
 
 Result<std::vector<model::Execution>> list_executions(const store::Reader& reader,
-                                                      const model::Job& job, std::uint32_t limit,
-                                                      bool with_output) {
+                                                      const model::Job& job, std::uint32_t limit) {
   std::vector<model::Execution> executions;
   auto scanned = scan_prefix<store::Execution>(reader, keys::executions_of(job.uid),
                                                [&](std::string_view, const store::Execution& row) {
@@ -138,9 +127,6 @@ Result<std::vector<model::Execution>> list_executions(const store::Reader& reade
   if (executions.size() > limit) {
     executions.erase(executions.begin(), executions.end() - static_cast<std::ptrdiff_t>(limit));
   }
-  if (with_output) {
-    if (auto read = read_outputs(reader, job.uid, &executions); !read) return fail(read.error());
-  }
   scanned = scan_prefix<store::OpenGroup>(reader, keys::groups_of(job.uid),
                                           [&](std::string_view, const store::OpenGroup& group) {
                                             append_running(group, job.name, &executions);
@@ -150,10 +136,20 @@ Result<std::vector<model::Execution>> list_executions(const store::Reader& reade
   return executions;
 }
 
+Result<void> read_outputs(const store::Reader& reader, std::uint64_t uid,
+                          std::vector<model::Execution>* executions) {
+  for (model::Execution& e : *executions) {
+    auto output = reader.get(keys::output(uid, e.group, e.node_name, e.attempt));
+    if (!output) return fail(output.error());
+    if (*output) e.output = std::move(**output);
+  }
+  return {};
+}
+
 Result<std::optional<model::Execution>> find_execution(const store::Reader& reader,
                                                        const model::Job& job,
                                                        const std::string& id) {
-  auto executions = list_executions(reader, job, UINT32_MAX, false);
+  auto executions = list_executions(reader, job, UINT32_MAX);
   if (!executions) return fail(executions.error());
   for (model::Execution& e : *executions) {
     if (e.id() != id) continue;

@@ -23,9 +23,11 @@ Result<std::optional<model::Job>> find_job(const store::Reader& reader, std::uin
 Result<void> visit_jobs(const store::Reader& reader, const std::function<bool(model::Job)>& visit);
 
 // The newest `limit` finished executions of the job and those under way, oldest first by group.
+// Their outputs are left out; read_outputs() adds them to those that are shown.
 Result<std::vector<model::Execution>> list_executions(const store::Reader& reader,
-                                                      const model::Job& job, std::uint32_t limit,
-                                                      bool with_output);
+                                                      const model::Job& job, std::uint32_t limit);
+Result<void> read_outputs(const store::Reader& reader, std::uint64_t uid,
+                          std::vector<model::Execution>* executions);
 Result<std::optional<model::Execution>> find_execution(const store::Reader& reader,
                                                        const model::Job& job,
                                                        const std::string& id);

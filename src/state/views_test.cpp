@@ -47,7 +47,7 @@ TEST(Views, lists_the_newest_executions_and_those_under_way) {
   }
   bench.launch("a", 6);
   const model::Job job = **find_job(bench.store.reader(), "a");
-  auto listed = list_executions(bench.store.reader(), job, 2, false);
+  auto listed = list_executions(bench.store.reader(), job, 2);
   ASSERT_TRUE(listed);
   ASSERT_EQ(listed->size(), 2U);  // The start of the open one is not known.
   EXPECT_EQ(listed->at(0).group, 4);
@@ -60,8 +60,10 @@ TEST(Views, lists_the_newest_executions_and_those_under_way) {
   started.set_attempt(1);
   model::set_time(started.mutable_started_at(), at(kStart + 6));
   bench.apply(Kind::Started, started);
-  listed = list_executions(bench.store.reader(), job, 2, true);
+  listed = list_executions(bench.store.reader(), job, 2);
   ASSERT_EQ(listed->size(), 3U);
+  EXPECT_EQ(listed->at(0).output, "");
+  ASSERT_TRUE(read_outputs(bench.store.reader(), uid, &*listed));
   EXPECT_EQ(listed->at(0).output, "output");
   EXPECT_EQ(listed->at(2).group, 6);
   EXPECT_TRUE(listed->at(2).finished_at.is_zero());
@@ -134,7 +136,7 @@ TEST(Views, a_damaged_row_is_an_error) {
   const store::Reader& reader = bench.store.reader();
   EXPECT_FALSE(list_ledger(reader, uid, 0, 10));
   EXPECT_FALSE(find_outcome(reader, uid, at(kStart + 1)));
-  EXPECT_FALSE(list_executions(reader, job, 10, true));
+  EXPECT_FALSE(list_executions(reader, job, 10));
   EXPECT_FALSE(list_running(reader));
   EXPECT_FALSE(list_open_work(reader));
   EXPECT_FALSE(find_job(reader, "a"));

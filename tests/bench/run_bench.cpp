@@ -193,7 +193,8 @@ void bench_overload(const BenchOptions& options) {
     wait_seconds(0.2);
   }
   report("backlog gone behind the overload",
-         std::chrono::duration<double>(std::chrono::steady_clock::now() - eased).count(), "s", 0, 0);
+         std::chrono::duration<double>(std::chrono::steady_clock::now() - eased).count(), "s", 0,
+         0);
   const Instant calm = now();
   wait_seconds(8);
   const Runs after = read_runs(server, 100, calm + seconds(1), now() - seconds(2));

@@ -222,8 +222,3 @@ def run_dkron(*arguments, environment=None, stdin=None, deadline_s=DEADLINE_S):
     return subprocess.run([BINARY, *arguments], env=variables, input=stdin, capture_output=True, text=True,
                           timeout=deadline_s)
 
-
-def wait_until_wall(second_fraction):
-    """Waits until the wall clock is that far inside a second, so that what follows does not straddle one."""
-    now = time.time()
-    threading.Event().wait((second_fraction - now % 1.0) % 1.0)

@@ -81,6 +81,7 @@ def define_ticking_jobs(server, marks):
 
 def check_writes(server, writers):
     for writer in writers:
+        assert writer.acknowledged, "no write was acknowledged"
         for name, text in writer.acknowledged.items():
             stored = server.get(f"/v1/jobs/{name}")["displayname"]
             assert stored == text or stored in writer.unknown[name], f"{name}: {stored!r} is not {text!r}"
@@ -102,6 +103,11 @@ def check_ledger(server, name, policy):
     if policy == "all":
         assert launched == len(times), f"{name}: {launched} launches for {len(times)} instants"
     return launched, len(times)
+
+
+def check_misses(server):
+    rows = [r for i in range(1, TICKING_JOBS, 2) for r in server.get(f"/v1/jobs/tick{i}/ledger?_start=0&_end=100000")]
+    assert any(r["outcome"] == "missed" for r in rows), "policy latest: no miss was recorded"
 
 
 def check_runs(server, marks, name, launched):
@@ -149,6 +155,10 @@ def main():
             launched, _ = check_ledger(server, f"tick{i}", "all" if i % 2 == 0 else "latest")
             lost += check_runs(server, marks, f"tick{i}", launched)
             total += launched
+        if rounds >= 50:
+            check_misses(server)
+        # A run is lost when its server dies under it, never otherwise: at most one for each job and kill.
+        assert lost <= rounds * TICKING_JOBS, f"{lost} lost runs"
         assert not (marks / "twice").exists(), "ran twice: " + (marks / "twice").read_text()
         eventually(lambda: server.get("/v1/busy") == [], "no run is open")
         writes = sum(w.count for w in writers)

@@ -39,6 +39,24 @@ class Life(ServerTest):
             out.write("end")
         s.wait_finished("longer")
 
+    def test_who_waits_for_a_run_is_answered_when_the_drain_ends(self):
+        import threading
+        s = self.server(arguments=["--drain-timeout=300ms"]).start()
+        fifo = s.directory / "fifo"
+        os.mkfifo(fifo)
+        s.set_job("waited", f"cat {fifo}")
+        answers = []
+        client = threading.Thread(target=lambda: answers.append(s.call("POST", "/v1/jobs/waited/run?wait=true")))
+        client.start()
+        eventually(lambda: s.get("/v1/busy"), "the run is under way")
+        self.assertEqual(s.stop(), 0)
+        client.join(10)
+        self.assertEqual([a.status for a in answers], [503])
+        s.start()
+        with open(fifo, "w") as out:
+            out.write("end")
+        s.wait_finished("waited")
+
     def test_a_second_signal_exits_at_once_with_1(self):
         s = self.server().start()
         fifo = s.directory / "fifo"

@@ -53,8 +53,13 @@ class Runs(ServerTest):
 
     def test_a_timeout_ends_the_whole_group(self):
         s = self.shared
-        s.set_job("slow1", executor_config={"command": "sleep 1000 & wait", "shell": "true", "timeout": "200ms"})
+        pid_file = s.directory / "grandchild"
+        s.set_job("slow1", executor_config={"command": f"sleep 1000 & echo $! > {pid_file}; wait", "shell": "true",
+                                            "timeout": "500ms"})
         self.assertEqual(s.run("slow1")["status"], "failed")
+        pid = pid_file.read_text().strip()
+        eventually(lambda: not os.path.exists(f"/proc/{pid}") or
+                   open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "Z", "the grandchild is gone")
         self.assertIn("timeout", s.executions("slow1")[0]["output"].lower())
 
     def test_retries_follow_until_one_succeeds(self):
