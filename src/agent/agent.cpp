@@ -29,7 +29,7 @@ Result<void> check(const config::Config& config) {
     return invalid("agent: Can not setup serf, unknown profile: " + config.profile);
   }
   if (config.encrypt.empty()) return {};
-  const auto key = from_base64(config.encrypt);
+  const auto key = decode_base64(config.encrypt);
   if (!key)
     return invalid("agent: Can not setup serf, invalid encryption key: " + key.error().message);
   if (key->size() != 16 && key->size() != 24 && key->size() != 32) {

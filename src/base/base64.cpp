@@ -1,5 +1,6 @@
 #include "base/base64.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace dkron {
@@ -8,54 +9,77 @@ namespace {
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-tl::unexpected<Error> illegal(std::size_t at) {
+tl::unexpected<Error> illegal_base64(std::size_t position) {
   return fail(ErrorCode::InvalidArgument,
-              "illegal base64 data at input byte " + std::to_string(at));
+              "illegal base64 data at input byte " + std::to_string(position));
+}
+
+bool is_line_end(char c) {
+  return c == '\r' || c == '\n';
+}
+
+std::size_t skip_line_ends(std::string_view text, std::size_t position) {
+  while (position < text.size() && is_line_end(text[position])) ++position;
+  return position;
+}
+
+// After the first '=' at `position` of a group with `digits` digits: where the text must end.
+Result<void> check_padding(std::string_view text, std::size_t position, int digits) {
+  if (digits < 2) return illegal_base64(position);
+  std::size_t next = position + 1;
+  if (digits == 2) {
+    next = skip_line_ends(text, next);
+    if (next == text.size()) return illegal_base64(text.size());
+    if (text[next] != '=') return illegal_base64(next - 1);  // Sic.
+    ++next;
+  }
+  next = skip_line_ends(text, next);
+  if (next < text.size()) return illegal_base64(next);
+  return {};
 }
 
 }  // namespace
 
-std::string to_base64(std::string_view bytes) {
+Result<std::string> decode_base64(std::string_view text) {
+  std::string bytes;
+  bytes.reserve(text.size() / 4 * 3);
+  std::uint32_t group = 0;
+  int digits = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_line_end(text[i])) continue;
+    if (text[i] == '=') {
+      if (auto checked = check_padding(text, i, digits); !checked) return fail(checked.error());
+      group <<= 6 * (4 - digits);
+      bytes.push_back(static_cast<char>(group >> 16));
+      if (digits == 3) bytes.push_back(static_cast<char>(group >> 8));
+      return bytes;
+    }
+    const std::size_t value = kAlphabet.find(text[i]);
+    if (value == std::string_view::npos) return illegal_base64(i);
+    group = group << 6 | static_cast<std::uint32_t>(value);
+    if (++digits < 4) continue;
+    for (int shift = 16; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(group >> shift));
+    group = 0;
+    digits = 0;
+  }
+  // Go counts back from the end, line ends included.
+  if (digits != 0) return illegal_base64(text.size() - static_cast<std::size_t>(digits));
+  return bytes;
+}
+
+std::string encode_base64(std::string_view bytes) {
   std::string text;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     std::uint32_t group = 0;
-    for (std::size_t j = 0; j < 3; ++j) {
-      group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U);
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
     }
-    for (std::size_t j = 0; j < 4; ++j) {
-      text += i + j > bytes.size() ? '=' : kAlphabet[group >> (18 - 6 * j) & 63];
+    for (std::size_t k = 0; k < 4; ++k) {
+      text.push_back(k <= count ? kAlphabet[group >> (18 - 6 * k) & 63U] : '=');
     }
   }
   return text;
-}
-
-Result<std::string> from_base64(std::string_view text) {
-  std::string bytes;
-  std::size_t i = 0;
-  while (i < text.size()) {
-    std::uint32_t group = 0;
-    std::size_t digits = 0;
-    for (; digits < 4 && i + digits < text.size(); ++digits) {
-      const auto value = kAlphabet.find(text[i + digits]);
-      if (value == kAlphabet.npos) break;
-      group = group << 6 | static_cast<std::uint32_t>(value);
-    }
-    if (digits == 4) {
-      for (int shift = 16; shift >= 0; shift -= 8)
-        bytes += static_cast<char>(group >> shift & 0xff);
-      i += 4;
-      continue;
-    }
-    const std::size_t padding = 4 - digits;
-    const bool is_padded =
-        digits >= 2 && text.substr(i + digits) == std::string_view("==").substr(0, padding);
-    if (!is_padded) return illegal(i + digits < text.size() && digits < 2 ? i + digits : i);
-    group <<= 6 * padding;
-    for (std::size_t j = 0; j + 1 < digits; ++j)
-      bytes += static_cast<char>(group >> (16 - 8 * j) & 0xff);
-    i = text.size();
-  }
-  return bytes;
 }
 
 }  // namespace dkron

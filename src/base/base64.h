@@ -1,4 +1,5 @@
-// Standard Base64 with padding (RFC 4648, section 4).
+// Standard Base64 with padding (RFC 4648, section 4), as Go reads it: CR and LF are skipped, and
+// errors name the byte: `illegal base64 data at input byte 3`. Pure functions, thread-safe.
 #pragma once
 
 #include <string>
@@ -8,10 +9,7 @@
 
 namespace dkron {
 
-std::string to_base64(std::string_view bytes);
-
-// Refuses other alphabets, missing padding and stray bits, with Go's text:
-// `illegal base64 data at input byte 3`.
-Result<std::string> from_base64(std::string_view text);
+Result<std::string> decode_base64(std::string_view text);
+std::string encode_base64(std::string_view bytes);
 
 }  // namespace dkron

@@ -168,4 +168,15 @@ Result<std::int64_t> parse_int(std::string_view text) {
   return value;
 }
 
+Result<bool> parse_bool(std::string_view text) {
+  for (const std::string_view word : {"1", "t", "T", "TRUE", "true", "True"}) {
+    if (text == word) return true;
+  }
+  for (const std::string_view word : {"0", "f", "F", "FALSE", "false", "False"}) {
+    if (text == word) return false;
+  }
+  return fail(ErrorCode::InvalidArgument,
+              "strconv.ParseBool: parsing " + quote(text) + ": invalid syntax");
+}
+
 }  // namespace dkron::go

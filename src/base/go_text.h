@@ -33,4 +33,8 @@ std::string quote_for_time(std::string_view text);
 // `strconv.Atoi: parsing "x": invalid syntax` or `...: value out of range`.
 Result<std::int64_t> parse_int(std::string_view text);
 
+// strconv.ParseBool: `1 t T TRUE true True` and their opposites; the error is
+// `strconv.ParseBool: parsing "x": invalid syntax`.
+Result<bool> parse_bool(std::string_view text);
+
 }  // namespace dkron::go

@@ -47,5 +47,14 @@ TEST(GoText, is_used_in_time_errors) {
             "parsing time \"2026-02-01T00:00:00x25:00\": time zone offset hour out of range");
 }
 
+TEST(GoText, reads_booleans) {
+  for (const char* text : {"1", "t", "T", "TRUE", "true", "True"})
+    EXPECT_TRUE(*parse_bool(text)) << text;
+  for (const char* text : {"0", "f", "F", "FALSE", "false", "False"})
+    EXPECT_FALSE(*parse_bool(text)) << text;
+  EXPECT_EQ(parse_bool("maybe").error().message,
+            "strconv.ParseBool: parsing \"maybe\": invalid syntax");
+}
+
 }  // namespace
 }  // namespace dkron::go

@@ -18,7 +18,7 @@ Command keygen_command() {
   command.summary = "Generates a new encryption key";
   command.description = "Prints a new random key for --encrypt, in the form that the flag expects.";
   command.run = [](const config::Flags&) -> Result<int> {
-    std::printf("%s\n", to_base64(random_bytes(kKeyBytes)).c_str());
+    std::printf("%s\n", encode_base64(random_bytes(kKeyBytes)).c_str());
     return 0;
   };
   return command;

@@ -25,16 +25,6 @@ Result<Number> parse_number(std::string_view function, std::string_view text) {
   return value;
 }
 
-bool is_true(std::string_view text) {
-  return text == "1" || text == "t" || text == "T" || text == "TRUE" || text == "true" ||
-         text == "True";
-}
-
-bool is_false(std::string_view text) {
-  return text == "0" || text == "f" || text == "F" || text == "FALSE" || text == "false" ||
-         text == "False";
-}
-
 }  // namespace
 
 std::string_view type_word(Type type) {
@@ -52,8 +42,7 @@ std::string_view type_word(Type type) {
 Result<void> check_value(Type type, std::string_view text) {
   switch (type) {
     case Type::Bool:
-      if (!is_true(text) && !is_false(text))
-        return invalid("strconv.ParseBool", text, "invalid syntax");
+      if (auto b = go::parse_bool(text); !b) return fail(b.error());
       return {};
     case Type::Int:
       if (auto n = parse_number<std::int64_t>("strconv.ParseInt", text); !n) return fail(n.error());
@@ -74,7 +63,7 @@ Result<void> check_value(Type type, std::string_view text) {
 }
 
 bool read_bool(std::string_view text) {
-  return is_true(text);
+  return go::parse_bool(text).value_or(false);
 }
 
 std::int64_t read_int(std::string_view text) {

@@ -16,13 +16,6 @@ namespace dkron::executor {
 // The value of `key`, or an empty view.
 std::string_view find_value(const Config& config, std::string_view key);
 
-// `1 t T TRUE true True` and their opposites; else strconv.ParseBool's error text.
-Result<bool> parse_bool(std::string_view text);
-
-// Go's base64.StdEncoding: padded, CR and LF skipped; `illegal base64 data at input byte N`.
-Result<std::string> decode_base64(std::string_view text);
-std::string encode_base64(std::string_view bytes);
-
 // A set of numbers: `0,2,10-20`, blanks around numbers allowed; `2xx` is 200-299 where
 // `with_classes`.
 class CodeSet {

@@ -6,6 +6,7 @@
 #include <array>
 #include <boost/json.hpp>
 
+#include "base/base64.h"
 #include "base/go_text.h"
 
 namespace dkron::executor {
@@ -42,7 +43,8 @@ Result<void> check_available(const Config& config) {
     if (!find_value(config, key).empty()) return invalid(std::string(key) + ": not available yet");
   }
   const std::string_view no_verify = find_value(config, "tlsNoVerifyPeer");
-  if (parse_bool(no_verify).value_or(false)) return invalid("tlsNoVerifyPeer: not available yet");
+  if (go::parse_bool(no_verify).value_or(false))
+    return invalid("tlsNoVerifyPeer: not available yet");
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <unordered_set>
 
+#include "base/base64.h"
 #include "base/go_text.h"
 #include "executor/shell_words.h"
 
@@ -20,7 +21,7 @@ tl::unexpected<Error> invalid(std::string message) {
 
 // A value that does not parse counts as false, for the keys that Dkron has.
 bool is_on(const Config& config, std::string_view key) {
-  return parse_bool(find_value(config, key)).value_or(false);
+  return go::parse_bool(find_value(config, key)).value_or(false);
 }
 
 // Kept from being ignored in silence: a job that asks for a limit must not run without it.
@@ -77,7 +78,7 @@ Result<void> read_own_keys(const Config& config, ShellPlan* plan) {
   plan->discard_stderr = output == "stdout";
   const std::string_view children = find_value(config, "kill_children");
   if (!children.empty()) {
-    const auto kill = parse_bool(children);
+    const auto kill = go::parse_bool(children);
     if (!kill) return invalid("kill_children: " + kill.error().message);
     plan->kill_children = *kill;
   }

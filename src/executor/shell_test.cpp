@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/base64.h"
 #include "executor/builtin.h"
 #include "executor/shell_config.h"
 #include "process/test_support.h"
