@@ -91,52 +91,62 @@ Result<Tree> parse_yaml(const std::string& text) {
   }
 }
 
-// Where a TOML string that starts at `from` ends: behind its closing quotes, at the end of the line
-// or of the text when it has none, or at an escape of what is not ASCII.
-std::size_t end_of_toml_string(std::string_view text, std::size_t from) {
-  const char quote = text[from];
-  const bool is_long = text.substr(from, 3) == std::string(3, quote);
-  for (std::size_t i = from + (is_long ? 3 : 1); i < text.size(); ++i) {
-    if (text[i] == '\\' && quote == '"') {
-      ++i;
-      if (i < text.size() && static_cast<unsigned char>(text[i]) >= 0x80) return i;
-    } else if (is_long ? text.substr(i, 3) == std::string(3, quote)
-                       : text[i] == quote || text[i] == '\n') {
-      return i + (is_long ? 3 : 1);
+// Bytes that are not ASCII, written as ASCII: the parser of TOML reaches what it has declared
+// unreachable at some of them. A mark that the text does not hold stands before each byte's two
+// digits, so that they are found again in what was parsed.
+class AsciiCover {
+ public:
+  explicit AsciiCover(std::string_view text) {
+    while (text.find(mark_) != text.npos) mark_ += 'q';
+    for (const char c : text) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte < 0x80) {
+        covered_ += c;
+      } else {
+        covered_ += mark_;
+        covered_ += kDigits[byte >> 4];
+        covered_ += kDigits[byte & 15];
+      }
     }
   }
-  return text.size();
-}
+  const std::string& covered() const { return covered_; }
 
-// TOML has other characters than ASCII in strings and comments only, and toml++ relies on it: at
-// some of them it reaches what it has declared unreachable. So they are looked for before. The text
-// has no byte order mark.
-bool has_stray_characters(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    if (text[i] == '#') {
-      i = std::min(text.find('\n', i), text.size());
-    } else if (text[i] == '"' || text[i] == '\'') {
-      i = end_of_toml_string(text, i);
-    } else if (static_cast<unsigned char>(text[i]) >= 0x80) {
-      return true;
-    } else {
-      ++i;
+  std::string uncover(std::string_view text) const {
+    std::string bytes;
+    for (;;) {
+      const std::size_t at = text.find(mark_);
+      bytes += text.substr(0, at);
+      if (at == text.npos || text.size() - at < mark_.size() + 2) return bytes;
+      const std::size_t high = kDigits.find(text[at + mark_.size()]);
+      const std::size_t low = kDigits.find(text[at + mark_.size() + 1]);
+      bytes += static_cast<char>(high << 4 | low);
+      text.remove_prefix(at + mark_.size() + 2);
     }
   }
-  return false;
-}
+  void uncover(Tree* tree) const {
+    tree->text = uncover(tree->text);
+    for (Tree& item : tree->items) uncover(&item);
+    for (auto& [key, member] : tree->members) {
+      key = uncover(key);
+      uncover(&member);
+    }
+  }
+
+ private:
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string mark_ = "Zq";
+  std::string covered_;
+};
 
 Result<Tree> parse_toml(const std::string& text) {
-  const std::string_view content =
-      std::string_view(text).substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
-  if (has_stray_characters(content)) {
-    return invalid("only strings and comments may hold characters that are not ASCII");
-  }
+  const AsciiCover cover(std::string_view(text).substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0));
   try {
-    return to_tree(static_cast<const toml::node&>(toml::parse(text)));
+    Tree tree = to_tree(static_cast<const toml::node&>(toml::parse(cover.covered())));
+    cover.uncover(&tree);
+    return tree;
   } catch (const toml::parse_error& e) {
     return invalid("line " + std::to_string(e.source().begin.line) + ": " +
-                   std::string(e.description()));
+                   cover.uncover(e.description()));
   }
 }
 

@@ -46,6 +46,7 @@ void set_job(state::Machine& machine, const std::string& name, const std::string
   command.mutable_definition()->set_parent_job(parent);
   command.mutable_definition()->set_retries(1);
   command.mutable_definition()->set_keep_executions(1);
+  model::set_time(command.mutable_next(), Instant::from_unix(100));
   prepare(machine, Kind::SetJob, command);
 }
 

@@ -31,7 +31,7 @@ class Life(ServerTest):
         os.mkfifo(fifo)
         s.set_job("longer", f"cat {fifo}")
         s.run("longer", wait=False)
-        eventually(lambda: s.get("/v1/busy"), "the run is under way")
+        eventually(lambda: s.executions("longer"), "the run is known to be under way")
         self.assertEqual(s.stop(), 0)
         s.start()
         s.wait_log("watching a run that outlived the agent")
@@ -48,7 +48,7 @@ class Life(ServerTest):
         answers = []
         client = threading.Thread(target=lambda: answers.append(s.call("POST", "/v1/jobs/waited/run?wait=true")))
         client.start()
-        eventually(lambda: s.get("/v1/busy"), "the run is under way")
+        eventually(lambda: s.executions("waited"), "the run is known to be under way")
         self.assertEqual(s.stop(), 0)
         client.join(10)
         self.assertEqual([a.status for a in answers], [503])

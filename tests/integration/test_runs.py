@@ -1,10 +1,19 @@
 """Runs: results, output, retries, dependents, concurrency, and what a crash leaves behind."""
 
 import os
+import pathlib
 import signal
 import unittest
 
 from harness import ZERO_TIME, Server, ServerTest, eventually
+
+
+def is_alive(pid):
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 class Runs(ServerTest):
@@ -58,8 +67,7 @@ class Runs(ServerTest):
                                             "timeout": "500ms"})
         self.assertEqual(s.run("slow1")["status"], "failed")
         pid = pid_file.read_text().strip()
-        eventually(lambda: not os.path.exists(f"/proc/{pid}") or
-                   open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "Z", "the grandchild is gone")
+        eventually(lambda: not is_alive(pid), "the grandchild is gone")
         self.assertIn("timeout", s.executions("slow1")[0]["output"].lower())
 
     def test_retries_follow_until_one_succeeds(self):
@@ -153,7 +161,8 @@ class Crash(ServerTest):
         os.mkfifo(fifo)
         s.set_job("survivor", f"cat {fifo}")
         s.run("survivor", wait=False)
-        eventually(lambda: s.get("/v1/busy"), "the run is under way")
+        # A running execution is listed once its start is committed, well behind the journal's record of it.
+        eventually(lambda: s.executions("survivor"), "the run is known to be under way")
         s.kill()
         s.start()
         s.wait_log("watching a run that outlived the agent")
