@@ -119,10 +119,9 @@ struct Journal::Impl {
   std::atomic<std::uint64_t> rewritten_bytes{0};
   std::atomic<bool> is_rewrite_queued{false};
 
-  mutable std::mutex mutex;
+  std::mutex mutex;
   std::condition_variable wake;
   std::vector<Item> queue;
-  std::size_t writing = 0;
   bool stopping = false;
   std::thread thread;
 
@@ -150,11 +149,8 @@ void Journal::Impl::run() {
       wake.wait(lock, [this] { return stopping || !queue.empty(); });
       if (queue.empty()) return;
       items.swap(queue);
-      writing = items.size();
     }
     write(items);
-    std::lock_guard lock(mutex);
-    writing = 0;
   }
 }
 
@@ -262,11 +258,6 @@ bool Journal::is_bloated() const {
 
 std::uint64_t Journal::size_bytes() const {
   return impl_->size_bytes;
-}
-
-std::size_t Journal::queued() const {
-  std::lock_guard lock(impl_->mutex);
-  return impl_->queue.size() + impl_->writing;
 }
 
 }  // namespace dkron::node

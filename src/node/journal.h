@@ -44,7 +44,6 @@ class Journal {
   bool is_bloated() const;  // Thread-safe.
 
   std::uint64_t size_bytes() const;  // Thread-safe.
-  std::size_t queued() const;        // Thread-safe.
 
  private:
   struct Impl;

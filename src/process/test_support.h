@@ -11,27 +11,10 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "base/test_directory.h"
 #include "net/loop.h"
 
 namespace dkron::testing_support {
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "dkron_test_XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const Path& path() const { return path_; }
-
- private:
-  Path path_;
-};
 
 // Runs `loop` until `done` holds, which is looked at whenever somebody stops the loop.
 inline void run_until(net::Loop& loop, const std::function<bool()>& done) {

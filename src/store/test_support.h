@@ -4,27 +4,11 @@
 
 #include <cstdlib>
 
-#include "base/file.h"
+#include "base/test_directory.h"
 
 namespace dkron::store::testing_support {
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "dkron_store_XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const Path& path() const { return path_; }
-
- private:
-  Path path_;
-};
+using dkron::testing_support::TemporaryDirectory;
 
 // Starts this program again as a child that commits to <directory>/store one entry after the other,
 // two rows and the index each, and kills it when it has committed about `commits` of them.
