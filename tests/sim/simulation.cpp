@@ -327,22 +327,33 @@ void Simulation::check_end() {
   witness_.check_replay();
 }
 
+namespace {
+
+std::vector<state::JobSummary> all_of(const state::JobIndex& index) {
+  std::vector<state::JobSummary> summaries;
+  index.visit([&](const state::JobSummary& summary) { summaries.push_back(summary); });
+  return summaries;
+}
+
+}  // namespace
+
 // The index in memory says what the store says.
 void Simulation::check_index(const SimServer& server, const store::MemoryStore& store) const {
   state::JobIndex fresh;
   if (auto loaded = state::load_index(store.reader(), &fresh); !loaded)
     fail_simulation("the index cannot be loaded");
-  server.index().visit([&](const state::JobSummary& known) {
+  // One after the other: an index is locked while it is visited.
+  for (const state::JobSummary& known : all_of(server.index())) {
     state::JobSummary stored;
     if (!fresh.find(known.uid, &stored))
       fail_simulation(server.name() + " still knows the deleted job " + known.name);
-  });
-  fresh.visit([&](const state::JobSummary& stored) {
+  }
+  for (const state::JobSummary& stored : all_of(fresh)) {
     state::JobSummary known;
     if (!server.index().find(stored.uid, &known) || !(known == stored)) {
       fail_simulation(server.name() + " has a stale summary of job " + stored.name);
     }
-  });
+  }
 }
 
 }  // namespace dkron::sim
