@@ -294,62 +294,41 @@ void LeaderControl::run_job(std::string name, state::RunOptions options, OnRun d
                   done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
     if (!job || !*job) {
       done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
-      return;
+    } else if (options.wait && waiters_.is_full()) {
+      done(fail(ErrorCode::Overloaded,
+                std::to_string(RunWaiters::kLimit) +
+                    " requests wait for the end of a run already; nothing was started"));
+    } else {
+      run_job(std::move(**job), options, std::move(done));
     }
-    store::ManualRunCommand command;
-    command.set_name(name);
-    command.set_group(services_.groups.next());
-    for (const std::string& node : services_.runner.nodes.select((*job)->tags))
-      command.add_targets(node);
-    command.set_respect_concurrency(options.respect_concurrency);
-    set_time(command.mutable_now(), services_.runner.clock.wall());
-    const std::pair<std::uint64_t, std::int64_t> run((*job)->uid, command.group());
-    auto answer =
-        std::make_shared<state::StartedRun>(state::StartedRun{command.group(), std::move(**job)});
-    propose(
-        state::make_command(state::Kind::ManualRun, command),
-        [this, run, options, answer, done = std::move(done)](const Result<raft::Outcome>& outcome) {
-          if (!outcome) {
-            done(fail(outcome.error()));
-          } else if (outcome->code != ErrorCode::Ok) {
-            done(fail(outcome->code, outcome->message));
-          } else if (options.wait) {
-            waiting_.emplace(run, [done, answer](const Result<void>& ended) {
-              if (ended) {
-                done(std::move(*answer));
-              } else {
-                done(fail(ended.error()));
-              }
-            });
-          } else {
-            done(std::move(*answer));
-          }
-        });
   });
 }
 
-void LeaderControl::on_change(const state::AttemptFinished& change) {
-  if (!change.run_complete) return;
-  const std::pair run(change.uid, change.execution.group);
-  end_waiting(waiting_.lower_bound(run), waiting_.upper_bound(run), {});
-}
-
-void LeaderControl::on_change(const state::JobDeleted& change) {
-  end_waiting(waiting_.lower_bound({change.uid, INT64_MIN}),
-              waiting_.upper_bound({change.uid, INT64_MAX}), {});
-}
-
-void LeaderControl::give_up_waiting() {
-  end_waiting(waiting_.begin(), waiting_.end(),
-              fail(ErrorCode::Unavailable, "the server is shutting down; the run goes on"));
-}
-
-void LeaderControl::end_waiting(Waiting::iterator first, Waiting::iterator last,
-                                const Result<void>& ended) {
-  std::vector<std::function<void(const Result<void>&)>> answers;
-  for (auto it = first; it != last; ++it) answers.push_back(std::move(it->second));
-  waiting_.erase(first, last);
-  for (const auto& answer : answers) answer(ended);
+void LeaderControl::run_job(model::Job job, const state::RunOptions& options, OnRun done) {
+  store::ManualRunCommand command;
+  command.set_name(job.name);
+  command.set_group(services_.groups.next());
+  for (const std::string& node : services_.runner.nodes.select(job.tags)) command.add_targets(node);
+  command.set_respect_concurrency(options.respect_concurrency);
+  set_time(command.mutable_now(), services_.runner.clock.wall());
+  raft::Command proposal = state::make_command(state::Kind::ManualRun, command);
+  state::StartedRun run{command.group(), std::move(job)};
+  if (!options.wait) {
+    propose_void(std::move(proposal),
+                 [run = std::move(run), done = std::move(done)](const Result<void>& started) {
+                   if (started) {
+                     done(run);
+                   } else {
+                     done(fail(started.error()));
+                   }
+                 });
+    return;
+  }
+  const std::int64_t group = run.group;
+  waiters_.add(std::move(run), std::move(done));
+  propose_void(std::move(proposal), [this, group](const Result<void>& started) {
+    if (!started) waiters_.refuse(group, started.error());
+  });
 }
 
 }  // namespace dkron::agent

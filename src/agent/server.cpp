@@ -138,7 +138,7 @@ class SingleServer final : public Server {
   void on_changes(const state::Changes& changes);
   void on_change(const state::JobChanged& change);
   void on_change(const state::JobDeleted& change);
-  void on_change(const state::AttemptOpened& change) { runner_->on_change(change); }
+  void on_change(const state::AttemptOpened& change);
   void on_change(const state::RetryScheduled& change) { runner_->on_change(change); }
   void on_change(const state::FollowUpOpened& change) { runner_->on_change(change); }
   void on_change(const state::AttemptFinished& change);
@@ -376,6 +376,11 @@ void SingleServer::on_change(const state::JobDeleted& change) {
   launcher_->on_change(change);
   control_->on_change(change);
   instruments_.on_change(change);
+}
+
+void SingleServer::on_change(const state::AttemptOpened& change) {
+  control_->on_change(change);
+  runner_->on_change(change);
 }
 
 void SingleServer::on_change(const state::AttemptFinished& change) {
