@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "model/job_json.h"
+#include "model/json_text.h"
 #include "state/views.h"
 
 namespace dkron::api {
@@ -20,6 +21,15 @@ std::string job_text(const model::Job& job) {
   std::string text;
   model::append_job(&text, job);
   return text;
+}
+
+// Nothing is replaced silently: the client learns it, and so does the log.
+void warn_of_replacements(const ExchangePtr& exchange, const std::string& job_name) {
+  if (!model::has_malformed_characters(exchange->request().body)) return;
+  log::warning("api: the request has malformed characters, U+FFFD is stored in their place",
+               {{"job", job_name}});
+  exchange->add_header("X-Dkron-Warning",
+                       "malformed characters were replaced by U+FFFD: the request is not UTF-8");
 }
 
 }  // namespace
@@ -51,6 +61,7 @@ void Api::add_job_routes() {
                     log::error("api: Unable to run job.", {{"job", name}, {"error", run.error()}});
                 });
           }
+          warn_of_replacements(exchange, stored->name);
           exchange->add_header("Location", "/v1/jobs/" + net::encode_segment(stored->name));
           exchange->json(201, job_text(*stored));
         });
