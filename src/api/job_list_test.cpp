@@ -165,7 +165,7 @@ TEST_F(JobListTest, pages_and_answers_pages_that_do_not_exist_with_none) {
     EXPECT_EQ(names(std::string("?_end=99") + sort).size(), 5U);
     EXPECT_EQ(names(std::string("?_start=x&_end=99") + sort).size(), 5U);
     for (const char* page : {"_start=3", "_start=99&_end=100", "_start=2&_end=1", "_start=-1",
-                             "_end=-1", "_end=x", "_end=0", "_start=99999999999999999999&_end=0"}) {
+                             "_end=-1", "_end=x", "_end=0", "_start=99999999999999999999"}) {
       EXPECT_EQ(names("?" + std::string(page) + sort), "/3") << page << sort;
     }
   }
