@@ -124,6 +124,7 @@ class SingleServer final : public Server {
   Result<void> open();
   void stop(std::function<void(std::size_t)> stopped) override;
   void reload(const config::Config& config) override;
+  void dump_metrics() override;
 
  private:
   Result<void> open_state();
@@ -133,6 +134,7 @@ class SingleServer final : public Server {
   runner::Services runner_services();
   api::Services api_services();
   api::Health health() const;
+  void refresh_metrics();
   void propose(std::vector<raft::Command> commands, raft::ProposeCallback callback,
                bool may_linger);
   void on_changes(const state::Changes& changes);
@@ -338,13 +340,15 @@ api::Services SingleServer::api_services() {
     return json + ",\"scheduler_started\":" + (office_->is_held() ? "1}" : "0}");
   };
   if (config().enable_prometheus) {
-    services.refresh_metrics = [this] {
-      instruments_.show({raft_->status(), office_->is_held(), index_.size(),
-                         nodes_->runs().active(), nodes_->waiting(), launcher_->held_back()});
-    };
+    services.refresh_metrics = [this] { refresh_metrics(); };
     services.metrics = [this] { return metrics_.text(); };
   }
   return services;
+}
+
+void SingleServer::refresh_metrics() {
+  instruments_.show({raft_->status(), office_->is_held(), index_.size(), nodes_->runs().active(),
+                     nodes_->waiting(), launcher_->held_back()});
 }
 
 api::Health SingleServer::health() const {
@@ -352,6 +356,7 @@ api::Health SingleServer::health() const {
   api::Health health;
   health.is_leader = office_->is_held();
   health.is_ready = office_->is_held() && !is_stopping_;
+  health.is_stopping = is_stopping_;
   health.leader = status.leader_name;
   health.raft_state = to_string(status.role);
   return health;
@@ -404,11 +409,18 @@ void SingleServer::on_change(const state::StateReplaced&) {
     options_.on_fatal(loaded.error());
 }
 
-// ---- Reload and stop
+// ---- Signals: reload, metrics and stop
 
 void SingleServer::reload(const config::Config& config) {
   options_.config.tags = config.tags;
   nodes_->set_tags(member_tags(options_.config, addresses_));
+}
+
+// Written by a worker, since who reads the stream may be slow.
+void SingleServer::dump_metrics() {
+  refresh_metrics();
+  const bool accepted = workers_->try_post([this] { log::write_lines(metrics_.text()); });
+  if (!accepted) log::error("agent: the metrics cannot be written, too much waits for the workers");
 }
 
 void SingleServer::stop(std::function<void(std::size_t)> stopped) {

@@ -31,6 +31,7 @@ struct Member {
 
 struct Health {
   bool is_ready = false;
+  bool is_stopping = false;  // Draining: takes no new commands.
   bool is_leader = false;
   std::string leader;
   std::string raft_state;

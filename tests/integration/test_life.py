@@ -18,6 +18,10 @@ class Life(ServerTest):
         s.signal(signal.SIGTERM)
         s.wait_log("Waiting for jobs to finish")
         self.assertEqual(s.call("POST", "/v1/jobs/long/run").status, 503)
+        # /health is about the process, as in the original; who sends work asks /health/ready.
+        self.assertEqual(s.get("/health")["status"], "healthy")
+        ready = s.call("GET", "/health/ready")
+        self.assertEqual((ready.status, ready.json["issues"]), (503, ["the server is shutting down"]))
         with open(fifo, "w") as out:
             out.write("end")
         self.assertEqual(s.wait_exit(), 0)
@@ -84,6 +88,17 @@ class Life(ServerTest):
         s.signal(signal.SIGHUP)
         s.wait_log("the configuration is kept")
         self.assertEqual(s.get("/v1/members")[0]["Tags"]["rack"], "b")
+
+    def test_sigusr1_writes_the_metrics_to_the_log_and_goes_on(self):
+        s = self.server().start()
+        s.set_job("counted")
+        s.run("counted")
+        s.signal(signal.SIGUSR1)
+        s.wait_log(r"^# TYPE dkron_is_leader gauge$")
+        s.wait_log(r"^dkron_is_leader 1$")
+        s.wait_log(r'^dkron_job_executions_succeeded_total\{job_name="counted"\} 1$')
+        self.assertEqual(s.get("/health")["status"], "healthy")
+        self.assertEqual(s.stop(), 0)
 
     def test_a_second_process_on_the_same_data_is_refused(self):
         s = self.server().start()
