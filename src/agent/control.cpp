@@ -1,6 +1,5 @@
 #include "agent/control.h"
 
-#include "base/log.h"
 #include "model/rows.h"
 #include "scheduler/plan.h"
 #include "state/commands.h"
@@ -151,16 +150,23 @@ void LeaderControl::propose_for_job(raft::Command command, const std::string& na
 Result<void> LeaderControl::validate(const model::Job& job) const {
   if (auto valid = model::validate(job, services_.runner.server_zone); !valid) return valid;
   const auto executor = services_.executors.find(job.executor);
-  if (executor == services_.executors.end()) {
-    // As in the original a job may name an executor that is not there; its runs fail with a
-    // message.
-    if (!job.executor.empty()) {
-      log::warning("api: the job's executor is not present",
-                   {{"job", job.name}, {"executor", job.executor}});
-    }
-    return {};
-  }
+  if (executor == services_.executors.end()) return {};
   return executor->second->validate(job.executor_config.value_or(model::StringMap()));
+}
+
+std::vector<std::string> LeaderControl::warnings(const model::Job& job) const {
+  std::vector<std::string> warnings;
+  if (!job.executor.empty() && services_.executors.count(job.executor) == 0) {
+    warnings.push_back("no node has the executor " + job.executor + ": its runs will fail");
+  }
+  std::string processors;
+  for (const auto& [name, config] : job.processors)
+    processors += (processors.empty() ? "" : ", ") + name;
+  if (!processors.empty()) {
+    warnings.push_back("the processors " + processors +
+                       " are not available in this version and are ignored");
+  }
+  return warnings;
 }
 
 void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnJob done) {

@@ -48,6 +48,10 @@ class LeaderControl final : public state::Control {
   bool is_leader() const override { return services_.is_leader(); }
   std::string leader_name() const override { return services_.leader_name(); }
 
+  // What people should know of an accepted job, each a part of a sentence: as in the original a job
+  // may name an executor or processors that are not there.
+  std::vector<std::string> warnings(const model::Job& job) const;
+
   // No more commands are taken: the server is going down. Those under way are answered.
   void refuse_new() { is_stopping_ = true; }
   // Answers those who wait for the end of a run.

@@ -332,6 +332,7 @@ api::Services SingleServer::api_services() {
     return std::vector{std::move(self)};
   };
   services.health = [this] { return health(); };
+  services.warnings = [this](const model::Job& job) { return control_->warnings(job); };
   services.running = [this] { return nodes_->runs().running(); };
   services.is_paused = [this] { return is_paused_; };
   services.variables = [this] {

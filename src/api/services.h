@@ -50,6 +50,8 @@ struct Services {
   bool ui_enabled = true;
   std::function<std::vector<Member>()> members{};
   std::function<Health()> health{};
+  // What people should know of a job that was accepted; null: nothing.
+  std::function<std::vector<std::string>(const model::Job&)> warnings{};
   std::function<std::vector<model::Execution>()> running{};  // On this node, output left out.
   std::function<void()> refresh_metrics{};
   std::function<std::string()> metrics{};    // Prometheus text; null: switched off. Any thread.
