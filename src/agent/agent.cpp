@@ -43,6 +43,7 @@ std::string_view signal_name(int signal) {
   switch (signal) {
     case SIGHUP: return "hangup";
     case SIGINT: return "interrupt";
+    case SIGUSR1: return "user defined signal 1";
     default: return "terminated";
   }
 }
@@ -92,7 +93,7 @@ Result<int> Agent::run() {
             {{"version", version()}, {"data_dir", config.data_dir.string()}});
 
   // From the first moment on: a signal during a long start is handled behind it.
-  loop_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
+  loop_.on_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1}, [this](int signal) { on_signal(signal); });
   auto server =
       Server::start(loop_, {config, command_line_, [this](const Error& error) {
                               log::fatal("agent: the server cannot go on", {{"error", error}});
@@ -110,6 +111,8 @@ void Agent::on_signal(int signal) {
   log::info("Caught signal: " + std::string(signal_name(signal)));
   if (signal == SIGHUP) {
     reload();
+  } else if (signal == SIGUSR1) {
+    server_->dump_metrics();
   } else {
     stop();
   }

@@ -1,6 +1,5 @@
 #include "agent/control.h"
 
-#include "base/log.h"
 #include "model/rows.h"
 #include "scheduler/plan.h"
 #include "state/commands.h"
@@ -151,16 +150,23 @@ void LeaderControl::propose_for_job(raft::Command command, const std::string& na
 Result<void> LeaderControl::validate(const model::Job& job) const {
   if (auto valid = model::validate(job, services_.runner.server_zone); !valid) return valid;
   const auto executor = services_.executors.find(job.executor);
-  if (executor == services_.executors.end()) {
-    // As in the original a job may name an executor that is not there; its runs fail with a
-    // message.
-    if (!job.executor.empty()) {
-      log::warning("api: the job's executor is not present",
-                   {{"job", job.name}, {"executor", job.executor}});
-    }
-    return {};
-  }
+  if (executor == services_.executors.end()) return {};
   return executor->second->validate(job.executor_config.value_or(model::StringMap()));
+}
+
+std::vector<std::string> LeaderControl::warnings(const model::Job& job) const {
+  std::vector<std::string> warnings;
+  if (!job.executor.empty() && services_.executors.count(job.executor) == 0) {
+    warnings.push_back("no node has the executor " + job.executor + ": its runs will fail");
+  }
+  std::string processors;
+  for (const auto& [name, config] : job.processors)
+    processors += (processors.empty() ? "" : ", ") + name;
+  if (!processors.empty()) {
+    warnings.push_back("the processors " + processors +
+                       " are not available in this version and are ignored");
+  }
+  return warnings;
 }
 
 void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnJob done) {
@@ -294,62 +300,41 @@ void LeaderControl::run_job(std::string name, state::RunOptions options, OnRun d
                   done = std::move(done)](Result<std::optional<model::Job>> job) mutable {
     if (!job || !*job) {
       done(job ? fail(ErrorCode::NotFound, "job " + name + " not found") : fail(job.error()));
-      return;
+    } else if (options.wait && waiters_.is_full()) {
+      done(fail(ErrorCode::Overloaded,
+                std::to_string(RunWaiters::kLimit) +
+                    " requests wait for the end of a run already; nothing was started"));
+    } else {
+      run_job(std::move(**job), options, std::move(done));
     }
-    store::ManualRunCommand command;
-    command.set_name(name);
-    command.set_group(services_.groups.next());
-    for (const std::string& node : services_.runner.nodes.select((*job)->tags))
-      command.add_targets(node);
-    command.set_respect_concurrency(options.respect_concurrency);
-    set_time(command.mutable_now(), services_.runner.clock.wall());
-    const std::pair<std::uint64_t, std::int64_t> run((*job)->uid, command.group());
-    auto answer =
-        std::make_shared<state::StartedRun>(state::StartedRun{command.group(), std::move(**job)});
-    propose(
-        state::make_command(state::Kind::ManualRun, command),
-        [this, run, options, answer, done = std::move(done)](const Result<raft::Outcome>& outcome) {
-          if (!outcome) {
-            done(fail(outcome.error()));
-          } else if (outcome->code != ErrorCode::Ok) {
-            done(fail(outcome->code, outcome->message));
-          } else if (options.wait) {
-            waiting_.emplace(run, [done, answer](const Result<void>& ended) {
-              if (ended) {
-                done(std::move(*answer));
-              } else {
-                done(fail(ended.error()));
-              }
-            });
-          } else {
-            done(std::move(*answer));
-          }
-        });
   });
 }
 
-void LeaderControl::on_change(const state::AttemptFinished& change) {
-  if (!change.run_complete) return;
-  const std::pair run(change.uid, change.execution.group);
-  end_waiting(waiting_.lower_bound(run), waiting_.upper_bound(run), {});
-}
-
-void LeaderControl::on_change(const state::JobDeleted& change) {
-  end_waiting(waiting_.lower_bound({change.uid, INT64_MIN}),
-              waiting_.upper_bound({change.uid, INT64_MAX}), {});
-}
-
-void LeaderControl::give_up_waiting() {
-  end_waiting(waiting_.begin(), waiting_.end(),
-              fail(ErrorCode::Unavailable, "the server is shutting down; the run goes on"));
-}
-
-void LeaderControl::end_waiting(Waiting::iterator first, Waiting::iterator last,
-                                const Result<void>& ended) {
-  std::vector<std::function<void(const Result<void>&)>> answers;
-  for (auto it = first; it != last; ++it) answers.push_back(std::move(it->second));
-  waiting_.erase(first, last);
-  for (const auto& answer : answers) answer(ended);
+void LeaderControl::run_job(model::Job job, const state::RunOptions& options, OnRun done) {
+  store::ManualRunCommand command;
+  command.set_name(job.name);
+  command.set_group(services_.groups.next());
+  for (const std::string& node : services_.runner.nodes.select(job.tags)) command.add_targets(node);
+  command.set_respect_concurrency(options.respect_concurrency);
+  set_time(command.mutable_now(), services_.runner.clock.wall());
+  raft::Command proposal = state::make_command(state::Kind::ManualRun, command);
+  state::StartedRun run{command.group(), std::move(job)};
+  if (!options.wait) {
+    propose_void(std::move(proposal),
+                 [run = std::move(run), done = std::move(done)](const Result<void>& started) {
+                   if (started) {
+                     done(run);
+                   } else {
+                     done(fail(started.error()));
+                   }
+                 });
+    return;
+  }
+  const std::int64_t group = run.group;
+  waiters_.add(std::move(run), std::move(done));
+  propose_void(std::move(proposal), [this, group](const Result<void>& started) {
+    if (!started) waiters_.refuse(group, started.error());
+  });
 }
 
 }  // namespace dkron::agent

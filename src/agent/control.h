@@ -12,9 +12,9 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "agent/run_waiters.h"
 #include "executor/executor.h"
 #include "runner/services.h"
 #include "state/control.h"
@@ -48,23 +48,23 @@ class LeaderControl final : public state::Control {
   bool is_leader() const override { return services_.is_leader(); }
   std::string leader_name() const override { return services_.leader_name(); }
 
+  // What people should know of an accepted job, each a part of a sentence: as in the original a job
+  // may name an executor or processors that are not there.
+  std::vector<std::string> warnings(const model::Job& job) const;
+
   // No more commands are taken: the server is going down. Those under way are answered.
   void refuse_new() { is_stopping_ = true; }
   // Answers those who wait for the end of a run.
-  void give_up_waiting();
+  void give_up_waiting() { waiters_.give_up(); }
 
-  // From the Changes: ends the waiting of run_job with `wait`.
-  void on_change(const state::AttemptFinished& change);
-  void on_change(const state::JobDeleted& change);
+  // For those who wait for the end of a run.
+  void on_change(const state::AttemptOpened& change) { waiters_.on_change(change); }
+  void on_change(const state::AttemptFinished& change) { waiters_.on_change(change); }
+  void on_change(const state::JobDeleted& change) { waiters_.on_change(change); }
 
  private:
   using OnOutcome = std::function<void(Result<raft::Outcome>)>;
   using OnFound = std::function<void(Result<std::optional<model::Job>>)>;
-
-  // Those who wait for the end of a run, by its job's uid and its group.
-  using Waiting = std::multimap<std::pair<std::uint64_t, std::int64_t>,
-                                std::function<void(const Result<void>&)>>;
-  void end_waiting(Waiting::iterator first, Waiting::iterator last, const Result<void>& ended);
 
   Result<void> admit() const;
   Result<void> validate(const model::Job& job) const;
@@ -73,6 +73,7 @@ class LeaderControl final : public state::Control {
   void toggle_job(const std::string& name, state::ToggleWish wish, int tries, state::OnJob done);
   store::Overdue find_overdue(const model::Job& stored, Instant now) const;
   void read_job(const std::string& name, OnFound callback);
+  void run_job(model::Job job, const state::RunOptions& options, OnRun done);
   void propose(raft::Command command, OnOutcome callback);
   struct Pending;
   void propose_pending(const std::shared_ptr<Pending>& pending);
@@ -86,7 +87,7 @@ class LeaderControl final : public state::Control {
   bool is_stopping_ = false;
   std::deque<std::shared_ptr<Pending>> pending_;  // In the order of giving up; some are answered.
   std::unique_ptr<Timer> give_up_timer_;
-  Waiting waiting_;
+  RunWaiters waiters_;
 };
 
 }  // namespace dkron::agent

@@ -124,6 +124,7 @@ class SingleServer final : public Server {
   Result<void> open();
   void stop(std::function<void(std::size_t)> stopped) override;
   void reload(const config::Config& config) override;
+  void dump_metrics() override;
 
  private:
   Result<void> open_state();
@@ -133,12 +134,13 @@ class SingleServer final : public Server {
   runner::Services runner_services();
   api::Services api_services();
   api::Health health() const;
+  void refresh_metrics();
   void propose(std::vector<raft::Command> commands, raft::ProposeCallback callback,
                bool may_linger);
   void on_changes(const state::Changes& changes);
   void on_change(const state::JobChanged& change);
   void on_change(const state::JobDeleted& change);
-  void on_change(const state::AttemptOpened& change) { runner_->on_change(change); }
+  void on_change(const state::AttemptOpened& change);
   void on_change(const state::RetryScheduled& change) { runner_->on_change(change); }
   void on_change(const state::FollowUpOpened& change) { runner_->on_change(change); }
   void on_change(const state::AttemptFinished& change);
@@ -330,6 +332,7 @@ api::Services SingleServer::api_services() {
     return std::vector{std::move(self)};
   };
   services.health = [this] { return health(); };
+  services.warnings = [this](const model::Job& job) { return control_->warnings(job); };
   services.running = [this] { return nodes_->runs().running(); };
   services.is_paused = [this] { return is_paused_; };
   services.variables = [this] {
@@ -338,13 +341,15 @@ api::Services SingleServer::api_services() {
     return json + ",\"scheduler_started\":" + (office_->is_held() ? "1}" : "0}");
   };
   if (config().enable_prometheus) {
-    services.refresh_metrics = [this] {
-      instruments_.show({raft_->status(), office_->is_held(), index_.size(),
-                         nodes_->runs().active(), nodes_->waiting(), launcher_->held_back()});
-    };
+    services.refresh_metrics = [this] { refresh_metrics(); };
     services.metrics = [this] { return metrics_.text(); };
   }
   return services;
+}
+
+void SingleServer::refresh_metrics() {
+  instruments_.show({raft_->status(), office_->is_held(), index_.size(), nodes_->runs().active(),
+                     nodes_->waiting(), launcher_->held_back()});
 }
 
 api::Health SingleServer::health() const {
@@ -352,6 +357,7 @@ api::Health SingleServer::health() const {
   api::Health health;
   health.is_leader = office_->is_held();
   health.is_ready = office_->is_held() && !is_stopping_;
+  health.is_stopping = is_stopping_;
   health.leader = status.leader_name;
   health.raft_state = to_string(status.role);
   return health;
@@ -378,6 +384,11 @@ void SingleServer::on_change(const state::JobDeleted& change) {
   instruments_.on_change(change);
 }
 
+void SingleServer::on_change(const state::AttemptOpened& change) {
+  control_->on_change(change);
+  runner_->on_change(change);
+}
+
 void SingleServer::on_change(const state::AttemptFinished& change) {
   control_->on_change(change);
   if (office_->is_held()) instruments_.on_change(change);
@@ -399,11 +410,18 @@ void SingleServer::on_change(const state::StateReplaced&) {
     options_.on_fatal(loaded.error());
 }
 
-// ---- Reload and stop
+// ---- Signals: reload, metrics and stop
 
 void SingleServer::reload(const config::Config& config) {
   options_.config.tags = config.tags;
   nodes_->set_tags(member_tags(options_.config, addresses_));
+}
+
+// Written by a worker, since who reads the stream may be slow.
+void SingleServer::dump_metrics() {
+  refresh_metrics();
+  const bool accepted = workers_->try_post([this] { log::write_lines(metrics_.text()); });
+  if (!accepted) log::error("agent: the metrics cannot be written, too much waits for the workers");
 }
 
 void SingleServer::stop(std::function<void(std::size_t)> stopped) {

@@ -31,6 +31,8 @@ class Server {
   // Stops launching, refuses new commands, waits for runs on this node up to config.drain_timeout,
   // then closes. `stopped` tells how many runs are left (they are watched again by the next start).
   virtual void stop(std::function<void(std::size_t runs_left)> stopped) = 0;
+  // Writes the metrics of the moment, in Prometheus' text form, to the log's stream.
+  virtual void dump_metrics() = 0;
   // Takes over the settings that may change while running (tags).
   virtual void reload(const config::Config& config) = 0;
 };

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "api/api.h"
+#include "api/paging.h"
 #include "model/job_json.h"
 #include "state/machine.h"
 #include "state/views.h"
@@ -30,11 +31,12 @@ Less order_by(std::string_view field) {
   return nullptr;
 }
 
-std::int64_t read_number(std::string_view text, std::int64_t otherwise) {
+// -1, no limit, for what is not a number and for negative ones.
+std::int64_t read_output_limit(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool ok = !text.empty() && error == std::errc() && end == text.data() + text.size();
-  return ok && value >= 0 ? value : otherwise;
+  return ok && value >= 0 ? value : -1;
 }
 
 }  // namespace
@@ -62,19 +64,18 @@ void Api::add_execution_routes() {
                          return descending ? less(b, a) : less(a, b);
                        });
       const auto zone = TimeZone::load(job->timezone).value_or(TimeZone::utc());
-      const auto total = static_cast<std::int64_t>(executions->size());
-      const std::int64_t start = read_number(e->query("_start"), 0);
-      const std::int64_t end = std::min(total, read_number(e->query("_end"), total));
-      const std::int64_t limit = read_number(e->query("output_size_limit"), -1);
+      const std::uint64_t total = executions->size();
+      const Page wanted = read_page(*e);
       // Only what is shown is read: outputs may be 256 kB each.
       std::vector<Execution> page;
-      for (std::int64_t i = start; i < end; ++i) {
-        page.push_back(std::move((*executions)[static_cast<std::size_t>(i)]));
+      for (std::uint64_t i = wanted.start; i < std::min(total, wanted.end); ++i) {
+        page.push_back(std::move((*executions)[i]));
       }
       if (auto read = state::read_outputs(services_.store.reader(), job->uid, &page); !read) {
         e->error(read.error());
         return;
       }
+      const std::int64_t limit = read_output_limit(e->query("output_size_limit"));
       std::string body = "[";
       for (const Execution& execution : page) {
         if (body.size() > 1) body += ',';

@@ -19,6 +19,11 @@ bool wants_html(std::string_view accept) {
          accept.find("text/*") != accept.npos || accept.find("*/*") != accept.npos;
 }
 
+std::string_view why_not_ready(const Health& health) {
+  if (health.is_stopping) return "the server is shutting down";
+  return health.leader.empty() ? "no leader" : "starting";
+}
+
 }  // namespace
 
 void Api::add_health_routes() {
@@ -53,7 +58,7 @@ void Api::add_health_routes() {
         body += ",\"raft_state\":\"" + health.raft_state + "\"";
         if (!health.is_ready) {
           body += ',';
-          append_issues(&body, {health.leader.empty() ? "no leader" : "starting"});
+          append_issues(&body, {std::string(why_not_ready(health))});
         }
         exchange->json(health.is_ready ? 200 : 503, body + "}");
       },

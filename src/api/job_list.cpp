@@ -3,10 +3,10 @@
 // What the index knows is answered from memory; filters and sort fields that only the definition
 // has walk the store on a worker thread.
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "api/api.h"
+#include "api/paging.h"
 #include "model/job_json.h"
 #include "state/views.h"
 
@@ -74,13 +74,6 @@ bool bracketed(std::string_view name, std::string_view prefix, std::string* key)
   return !name.empty();
 }
 
-// An index as the original reads it: not a number is 0; negative ones select nothing.
-std::int64_t read_index(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() ? value : 0;
-}
-
 bool has_all(const std::optional<model::StringMap>& map, const model::StringMap& wanted) {
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& pair) {
     if (!map) return false;
@@ -112,14 +105,9 @@ Result<ListQuery> parse_query(const Exchange& exchange) {
   query.index.text = exchange.query("q");
   if (!exchange.query("_sort").empty()) query.sort = exchange.query("_sort");
   query.index.descending = exchange.query("_order") == "DESC";
-  if (exchange.has_query("_start")) {
-    const auto start = read_index(exchange.query("_start"));
-    query.index.start = start < 0 ? UINT64_MAX : static_cast<std::uint64_t>(start);
-  }
-  if (exchange.has_query("_end")) {
-    const auto end = read_index(exchange.query("_end"));
-    query.index.end = end < 0 ? 0 : static_cast<std::uint64_t>(end);
-  }
+  const Page page = read_page(exchange);
+  query.index.start = page.start;
+  query.index.end = page.end;
 
   const auto field = index_field(query.sort);
   if (field) {

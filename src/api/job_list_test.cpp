@@ -165,7 +165,7 @@ TEST_F(JobListTest, pages_and_answers_pages_that_do_not_exist_with_none) {
     EXPECT_EQ(names(std::string("?_end=99") + sort).size(), 5U);
     EXPECT_EQ(names(std::string("?_start=x&_end=99") + sort).size(), 5U);
     for (const char* page : {"_start=3", "_start=99&_end=100", "_start=2&_end=1", "_start=-1",
-                             "_end=-1", "_end=x", "_end=0", "_start=99999999999999999999&_end=0"}) {
+                             "_end=-1", "_end=x", "_end=0", "_start=99999999999999999999"}) {
       EXPECT_EQ(names("?" + std::string(page) + sort), "/3") << page << sort;
     }
   }
@@ -232,10 +232,31 @@ TEST_F(JobListTest, refusals_have_the_texts_of_the_original) {
   response = ask(Method::Post, "/v1/jobs", R"({"name":"a","parent_job":"nobody"})");
   EXPECT_EQ(response.status, 404);
   EXPECT_EQ(response.body, "specified parent job not found");
+  response = ask(Method::Post, "/v1/jobs", "{\"name\":\"a\",}");
+  EXPECT_EQ(response.status, 400);
+  EXPECT_EQ(response.body, "Unable to parse payload: unexpected '}' at byte 13.");
   response = ask(Method::Get, "/v1/jobs/nobody");
   EXPECT_EQ(response.status, 404);
   EXPECT_FALSE(response.body.empty());
   EXPECT_EQ(ask(Method::Post, "/v1/jobs/nobody/run").status, 503);
+}
+
+TEST_F(JobListTest, only_the_first_value_of_a_body_is_read_as_the_original_does) {
+  add(R"({"name":"a","schedule":"@every 1s"} trailing {"x":1})");
+  EXPECT_EQ(names(""), "a/1");
+}
+
+TEST_F(JobListTest, malformed_characters_are_replaced_and_the_answer_says_so) {
+  for (const char* owner : {"a\xff", "a\\ud800"}) {
+    const auto response =
+        ask(Method::Post, "/v1/jobs",
+            R"({"name":"a","schedule":"@every 1s","owner":")" + std::string(owner) + "\"}");
+    EXPECT_EQ(response.status, 201);
+    EXPECT_NE(response.body.find("\"owner\":\"a\xEF\xBF\xBD\""), std::string::npos);
+    EXPECT_NE(header(response, "X-Dkron-Warning").find("U+FFFD"), std::string::npos);
+  }
+  const auto good = ask(Method::Post, "/v1/jobs", R"({"name":"a","schedule":"@every 1s"})");
+  EXPECT_EQ(header(good, "X-Dkron-Warning"), "");
 }
 
 // Counts the definitions that are read.

@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "model/job_json.h"
+#include "model/json_text.h"
 #include "state/views.h"
 
 namespace dkron::api {
@@ -20,6 +21,29 @@ std::string job_text(const model::Job& job) {
   std::string text;
   model::append_job(&text, job);
   return text;
+}
+
+// A header's value may hold printable ASCII only.
+std::string header_text(const std::string& text) {
+  std::string value;
+  for (const char c : text) value += c >= ' ' && c < 0x7f ? c : '?';
+  return value;
+}
+
+// What was accepted though it is probably not meant is told to the client and to the log.
+void warn(const ExchangePtr& exchange, const std::string& job_name,
+          std::vector<std::string> warnings) {
+  if (model::has_malformed_characters(exchange->request().body)) {
+    warnings.emplace_back(
+        "malformed characters were replaced by U+FFFD since the request is not UTF-8");
+  }
+  std::string all;
+  for (const std::string& warning : warnings) {
+    log::warning("api: a job was accepted with a warning",
+                 {{"job", job_name}, {"warning", warning}});
+    all += (all.empty() ? "" : "; ") + warning;
+  }
+  if (!all.empty()) exchange->add_header("X-Dkron-Warning", header_text(all));
 }
 
 }  // namespace
@@ -51,6 +75,8 @@ void Api::add_job_routes() {
                     log::error("api: Unable to run job.", {{"job", name}, {"error", run.error()}});
                 });
           }
+          warn(exchange, stored->name,
+               services_.warnings ? services_.warnings(*stored) : std::vector<std::string>());
           exchange->add_header("Location", "/v1/jobs/" + net::encode_segment(stored->name));
           exchange->json(201, job_text(*stored));
         });
@@ -92,6 +118,7 @@ void Api::add_job_routes() {
             return;
           }
           exchange->add_header("Location", exchange->request().target);
+          exchange->add_header("X-Dkron-Group", std::to_string(started->group));
           on_worker(exchange, [this, before = started->job](const ExchangePtr& e) {
             auto now = state::find_job(services_.store.reader(), before.name);
             e->json(200, job_text(now && *now ? **now : before));

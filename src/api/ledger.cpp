@@ -1,9 +1,8 @@
 // The launch ledger: every due instant of a job with its outcome, and "why did it (not) run?".
 //
 // Dkron differs: the original keeps no trace of an activation that did not run.
-#include <charconv>
-
 #include "api/api.h"
+#include "api/paging.h"
 #include "model/job_json.h"
 #include "model/rows.h"
 #include "state/changes.h"
@@ -13,6 +12,8 @@ namespace dkron::api {
 namespace {
 
 using store::LedgerRow;
+
+constexpr std::uint64_t kLedgerPageLength = 100;  // Without `_end`.
 
 std::string_view outcome_name(LedgerRow::Outcome outcome) {
   switch (outcome) {
@@ -127,13 +128,6 @@ std::string explain(Instant at, const std::optional<LedgerRow>& row, const model
   return "It did not run because " + std::string(reason_sentence(row->reason())) + ".";
 }
 
-std::uint64_t read_count(std::string_view text, std::uint64_t otherwise) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return !text.empty() && error == std::errc() && end == text.data() + text.size() ? value
-                                                                                   : otherwise;
-}
-
 }  // namespace
 
 void Api::add_ledger_routes() {
@@ -141,10 +135,9 @@ void Api::add_ledger_routes() {
     on_worker(exchange, [this](const ExchangePtr& e) {
       const auto job = read_job(e, e->parameter(0));
       if (!job) return;
-      const std::uint64_t start = read_count(e->query("_start"), 0);
-      const std::uint64_t end = read_count(e->query("_end"), start + 100);
-      auto page = state::list_ledger(services_.store.reader(), job->uid, start,
-                                     end > start ? end - start : 0);
+      const Page wanted = read_page(*e, kLedgerPageLength);
+      auto page =
+          state::list_ledger(services_.store.reader(), job->uid, wanted.start, wanted.length());
       if (!page) {
         e->error(page.error());
         return;

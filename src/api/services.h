@@ -31,6 +31,7 @@ struct Member {
 
 struct Health {
   bool is_ready = false;
+  bool is_stopping = false;  // Draining: takes no new commands.
   bool is_leader = false;
   std::string leader;
   std::string raft_state;
@@ -49,6 +50,8 @@ struct Services {
   bool ui_enabled = true;
   std::function<std::vector<Member>()> members{};
   std::function<Health()> health{};
+  // What people should know of a job that was accepted; null: nothing.
+  std::function<std::vector<std::string>(const model::Job&)> warnings{};
   std::function<std::vector<model::Execution>()> running{};  // On this node, output left out.
   std::function<void()> refresh_metrics{};
   std::function<std::string()> metrics{};    // Prometheus text; null: switched off. Any thread.

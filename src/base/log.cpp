@@ -125,6 +125,17 @@ std::string json_line(Level level, std::string_view message,
   return line += "}\n";
 }
 
+// One write per line keeps lines whole among processes that share stderr; a full or closed stderr
+// must not stop the server, so errors end the attempt.
+void write_whole(std::string_view line) {
+  while (!line.empty()) {
+    const ssize_t n = ::write(STDERR_FILENO, line.data(), line.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    line.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
 }  // namespace
 
 Result<Level> parse_level(std::string_view word) {
@@ -166,14 +177,24 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
   const std::string line = s.format == Format::Json ? json_line(level, message, sorted)
                            : s.colours              ? terminal_line(level, message, sorted)
                                                     : text_line(level, message, sorted);
-  // One write per line keeps lines whole among processes that share stderr; a full or closed stderr
-  // must not stop the server, so errors end the attempt.
-  std::string_view rest = line;
-  while (!rest.empty()) {
-    const ssize_t n = ::write(STDERR_FILENO, rest.data(), rest.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    rest.remove_prefix(static_cast<std::size_t>(n));
+  write_whole(line);
+}
+
+void write_lines(std::string_view text) {
+  State& s = state();
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view content = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    // Nobody waits for more than one line.
+    std::lock_guard lock(s.mutex);
+    if (s.format != Format::Json) {
+      write_whole(std::string(content) + '\n');
+      continue;
+    }
+    const Field node("node", s.node);
+    write_whole(json_line(Level::Info, content,
+                          s.node.empty() ? std::vector<const Field*>{} : std::vector{&node}));
   }
 }
 

@@ -47,6 +47,10 @@ bool is_enabled(Level level);
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
 
+// A text of many lines, whatever the level: as it is, and in JSON each line as the message of a
+// line of its own. Lines stay whole; those of other threads may come between them.
+void write_lines(std::string_view text);
+
 inline void debug(std::string_view message, std::initializer_list<Field> fields = {}) {
   if (is_enabled(Level::Debug)) write(Level::Debug, message, fields);
 }

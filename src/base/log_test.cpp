@@ -24,6 +24,21 @@ TEST(Log, writes_json) {
             "level\":\"info\",\"msg\":\"a message\",\"k\":\"\\u0001\",\"node\":\"node1\"}\n");
 }
 
+TEST(Log, writes_texts_of_many_lines_as_they_are_and_as_messages_in_json) {
+  const auto logged_lines = [](log::Format format, std::string_view text) {
+    log::configure({log::Level::Error, format, "node1"});
+    testing::internal::CaptureStderr();
+    log::write_lines(text);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(logged_lines(log::Format::Text, "# a \"b\"\nc 1\n"), "# a \"b\"\nc 1\n");
+  EXPECT_EQ(logged_lines(log::Format::Text, "a\n\nb"), "a\n\nb\n");
+  EXPECT_EQ(logged_lines(log::Format::Text, ""), "");
+  const std::string json = logged_lines(log::Format::Json, "a\nb 2\n");
+  EXPECT_NE(json.find("\"msg\":\"a\",\"node\":\"node1\"}\n{\"time\""), std::string::npos) << json;
+  EXPECT_NE(json.find("\"msg\":\"b 2\",\"node\":\"node1\"}\n"), std::string::npos) << json;
+}
+
 TEST(Log, knows_the_levels) {
   EXPECT_EQ(*log::parse_level("warn"), log::Level::Warning);
   EXPECT_EQ(log::parse_level("loud").error().message, "not a valid log level: \"loud\"");

@@ -1,7 +1,5 @@
 #include "cli/api_client.h"
 
-#include "net/http_client.h"
-
 namespace dkron::cli {
 
 ApiClient::ApiClient(const std::string& address) : base_url_(address) {
@@ -11,20 +9,30 @@ ApiClient::ApiClient(const std::string& address) : base_url_(address) {
   while (base_url_.ends_with('/')) base_url_.pop_back();
 }
 
-Result<std::string> ApiClient::call(const std::string& method, const std::string& path,
-                                    std::string body, Duration timeout) const {
+Result<net::FetchResult> ApiClient::ask(const std::string& method, const std::string& path,
+                                        std::string body, Duration timeout) const {
   net::FetchOptions options;
   options.method = method;
   options.url = base_url_ + path;
   options.timeout = timeout;
   options.body = std::move(body);
   if (!options.body.empty()) options.headers.emplace_back("Content-Type", "application/json");
-  auto result = net::http_fetch(options);
-  if (!result) return fail(ErrorCode::Unavailable, result.error().message);
-  if (result->status >= 200 && result->status < 300) return std::move(result->body);
-  return fail(ErrorCode::Internal, result->body.empty() ? "the server answered with status " +
-                                                              std::to_string(result->status)
-                                                        : result->body);
+  auto answer = net::http_fetch(options);
+  if (!answer) return fail(ErrorCode::Unavailable, answer.error().message);
+  return answer;
+}
+
+Result<std::string> ApiClient::call(const std::string& method, const std::string& path,
+                                    std::string body, Duration timeout) const {
+  auto answer = ask(method, path, std::move(body), timeout);
+  if (!answer) return fail(answer.error());
+  if (!is_success(*answer)) return fail(ErrorCode::Internal, error_text(*answer));
+  return std::move(answer->body);
+}
+
+std::string ApiClient::error_text(const net::FetchResult& answer) {
+  return answer.body.empty() ? "the server answered with status " + std::to_string(answer.status)
+                             : answer.body;
 }
 
 }  // namespace dkron::cli

@@ -88,23 +88,42 @@ int print_help_for(const Command& root, const std::vector<std::string>& words) {
   return 0;
 }
 
-int report(const Command& command, const std::string& path, const Error& error) {
+// A command with the words that lead to it.
+struct Found {
+  const Command* command;
+  std::string path;
+  bool is_ours = false;
+};
+
+std::string hint(const std::string& path) {
+  return "Run '" + path + " --help' for usage.\n";
+}
+
+int report(const Found& found, const Error& error) {
   const bool is_usage_error = error.code == ErrorCode::InvalidArgument;
-  print(stderr,
-        "Error: " + error.message + "\n" + (is_usage_error ? usage_text(command, path) : ""));
+  print(stderr, "Error: " + error.message + "\n" +
+                    (!is_usage_error ? ""
+                     : found.is_ours ? hint(found.path)
+                                     : usage_text(*found.command, found.path)));
   return 1;
 }
 
-int run_command(const Command& command, const std::string& path,
-                std::span<const std::string> arguments) {
+int run_command(const Found& found, std::span<const std::string> arguments) {
+  const Command& command = *found.command;
   auto flags = config::parse_flags(arguments, command.options);
-  if (!flags) return report(command, path, flags.error());
+  if (!flags) return report(found, flags.error());
   if (flags->wants_help || !command.run) {
-    print(stdout, help_text(command, path));
+    print(stdout, help_text(command, found.path));
     return 0;
   }
   const auto status = command.run(*flags);
-  return status ? *status : report(command, path, status.error());
+  return status ? *status : report(found, status.error());
+}
+
+int report_unknown(const Found& group, const std::string& word) {
+  print(stderr, "Error: unknown command " + go::quote(word) + " for " + go::quote(group.path) +
+                    "\n" + suggestions(*group.command, word) + hint(group.path));
+  return 1;
 }
 
 }  // namespace
@@ -117,27 +136,22 @@ int dispatch(const Command& root, std::vector<std::string> arguments) {
   if (!arguments.empty() && arguments.front() == "help") {
     return print_help_for(root, {arguments.begin() + 1, arguments.end()});
   }
-  const Command* command = &root;
-  std::string path = root.name;
+  Found found{&root, root.name, root.is_ours};
   std::size_t used = 0;
-  while (used < arguments.size() && !command->commands.empty()) {
+  while (used < arguments.size() && !found.command->commands.empty()) {
     const std::string& word = arguments[used];
-    const Command* sub = find_sub(*command, word);
+    const Command* sub = find_sub(*found.command, word);
     if (sub == nullptr) {
+      // The reference shows its groups' help for an unknown word, and ends with 0.
       const bool is_word = !word.empty() && word[0] != '-';
-      if (command == &root && is_word) {
-        print(stderr, "Error: unknown command " + go::quote(word) + " for " + go::quote(root.name) +
-                          "\n" + suggestions(root, word) + "Run '" + root.name +
-                          " --help' for usage.\n");
-        return 1;
-      }
+      const bool is_error = found.command == &root || found.is_ours;
+      if (is_word && is_error) return report_unknown(found, word);
       break;
     }
-    command = sub;
-    path += " " + word;
+    found = {sub, found.path + " " + word, found.is_ours || sub->is_ours};
     ++used;
   }
-  return run_command(*command, path, std::span(arguments).subspan(used));
+  return run_command(found, std::span(arguments).subspan(used));
 }
 
 }  // namespace dkron::cli

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "model/job_json.h"
+#include "model/json_text.h"
 #include "model/unicode.h"
 
 namespace dkron::model {
@@ -100,14 +101,14 @@ Result<std::string> setting_text(const json::value& value, std::string_view memb
     case json::kind::bool_: return std::string(value.get_bool() ? "true" : "false");
     case json::kind::int64:
     case json::kind::uint64: return std::string(json::serialize(value));
-    default: return wrong_type(member, "an object of strings", value);
+    default: return wrong_type(member, "a string", value);
   }
 }
 
 Result<void> read(const json::value& value, std::string_view member, StringMap* out) {
   if (!value.is_object()) return wrong_type(member, "an object of strings", value);
   for (const auto& [key, entry] : value.get_object()) {
-    auto text = setting_text(entry, member);
+    auto text = setting_text(entry, std::string(member) + "." + utf8(key));
     if (!text) return fail(text.error());
     (*out)[utf8(key)] = std::move(*text);
   }
@@ -130,7 +131,8 @@ Result<void> read_processors(const json::value& value, std::string_view member,
   for (const auto& [key, entry] : value.get_object()) {
     StringMap& config = (*out)[utf8(key)];
     if (entry.is_null()) continue;
-    if (auto done = read(entry, member, &config); !done) return done;
+    const std::string path = std::string(member) + "." + utf8(key);
+    if (auto done = read(entry, path, &config); !done) return done;
   }
   return {};
 }
@@ -206,21 +208,31 @@ Result<void> read_member(Job* job, Job* computed, std::string_view name, const j
   return {};
 }
 
-}  // namespace
-
-Result<Job> parse_job(std::string_view text, bool take_computed) {
+// Only the first JSON value is read; what follows it is not looked at, as in the original.
+Result<json::value> parse_first_value(std::string_view text) {
   json::parse_options options;
   options.max_depth = kJsonDepthLimit;
   options.allow_invalid_utf8 = true;
   json::stream_parser parser({}, options);
   boost::system::error_code error;
-  // Only the first JSON value is read; what follows it is not looked at, as in the original.
-  parser.write_some(text.data(), text.size(), error);
-  if (!error && !parser.done()) parser.finish(error);
-  const bool blank = text.find_first_not_of(" \t\r\n") == text.npos;
-  if (blank) return invalid("the body is empty");
-  if (error) return invalid(error.message());
-  const json::value value = parser.release();
+  const std::string repaired = replace_lone_surrogates(text);
+  std::size_t position = parser.write_some(repaired.data(), repaired.size(), error);
+  if (!error && !parser.done()) {
+    parser.finish(error);
+    position = text.size();
+  }
+  if (!error) return parser.release();
+  const bool is_syntax = error == json::error::syntax;
+  return invalid(describe_json_error(text, position, is_syntax ? "" : error.message()));
+}
+
+}  // namespace
+
+Result<Job> parse_job(std::string_view text, bool take_computed) {
+  if (text.find_first_not_of(" \t\r\n") == text.npos) return invalid("the body is empty");
+  auto parsed = parse_first_value(text);
+  if (!parsed) return fail(parsed.error());
+  const json::value& value = *parsed;
   if (value.is_null()) return Job{};
   if (!value.is_object()) {
     return invalid("a job must be an object, not " + std::string(kind_name(value)));

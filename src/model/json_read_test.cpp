@@ -118,10 +118,12 @@ TEST(JsonRead, booleans_and_numbers_become_text_in_maps_and_containers_do_not) {
                                             {"e", ""},
                                             {"f", "18446744073709551615"}}));
   EXPECT_EQ(error_of(R"({"executor_config":{"a":[]}})"),
-            "Job.executor_config must be an object of strings, not array");
+            "Job.executor_config.a must be a string, not array");
   EXPECT_EQ(error_of(R"({"tags":[]})"), "Job.tags must be an object of strings, not array");
   EXPECT_EQ(error_of(R"({"processors":{"log":5}})"),
-            "Job.processors must be an object of strings, not number");
+            "Job.processors.log must be an object of strings, not number");
+  EXPECT_EQ(error_of(R"({"processors":{"log":{"forward":{}}}})"),
+            "Job.processors.log.forward must be a string, not object");
 }
 
 TEST(JsonRead, of_a_member_given_twice_the_last_one_counts) {
@@ -193,6 +195,10 @@ TEST(JsonRead, malformed_utf8_becomes_the_replacement_character) {
             (StringMap{{"k\xEF\xBF\xBD", "v\xEF\xBF\xBD"}}));
   EXPECT_EQ(job_of(R"({"owner":"\u00e9\ud83d\ude00"})").owner, "\xC3\xA9\xF0\x9F\x98\x80");
   EXPECT_EQ(job_of(R"({"owner":"a\u0000b"})").owner, std::string("a\0b", 3));
+  EXPECT_EQ(job_of(R"({"owner":"a\ud800b","tags":{"\udc00":"x"}})").owner,
+            "a\xEF\xBF\xBD"
+            "b");
+  EXPECT_EQ(job_of(R"({"tags":{"\udc00":"x"}})").tags, (StringMap{{"\xEF\xBF\xBD", "x"}}));
 }
 
 TEST(JsonRead, blanks_around_and_text_behind_the_value_do_not_matter) {
@@ -200,12 +206,31 @@ TEST(JsonRead, blanks_around_and_text_behind_the_value_do_not_matter) {
   EXPECT_EQ(job_of("{\"name\":\"a\"} trailing").name, "a");
   EXPECT_EQ(error_of(""), "the body is empty");
   EXPECT_EQ(error_of(" \n"), "the body is empty");
-  error_of("{");
-  error_of("{\"name\":\"a\"");
-  error_of("{\"name\":\"a\",}");
-  error_of("{'name':'a'}");
-  error_of("\xEF\xBB\xBF{\"name\":\"a\"}");  // A byte order mark is no blank, as in the original.
-  error_of(std::string("\0{}", 3));
+}
+
+TEST(JsonRead, what_is_no_json_is_refused_with_the_place) {
+  struct Case {
+    std::string text, error;
+  };
+  for (const auto& [text, error] : {
+           Case{"{", "the JSON text ends too early, at byte 2"},
+           Case{"{\"name\":\"a\"", "the JSON text ends too early, at byte 12"},
+           Case{"{\"name\":\"abc", "the JSON text ends too early, at byte 13"},
+           Case{"{\"name\":\"a\",}", "unexpected '}' at byte 13"},
+           Case{"{\"name\":\"a\",,\"x\":1}", "unexpected ',' at byte 13"},
+           Case{"{'name':'a'}", "unexpected ''' at byte 2"},
+           Case{"{\"name\" \"a\"}", "unexpected '\"' at byte 9"},
+           Case{"{\"name\":\"a\nb\"}", "unexpected '\\n' at byte 11"},
+           Case{"{\"name\":\"a\\x\"}", "unexpected 'x' at byte 12"},
+           Case{"{\"owner\":\"\\ud800\",}", "unexpected '}' at byte 19"},
+           Case{"{\"retries\":+1}", "unexpected '+' at byte 12"},
+           Case{"{\"retries\":0x10}", "unexpected 'x' at byte 13"},
+           // A byte order mark is no blank, as in the original.
+           Case{"\xEF\xBB\xBF{\"name\":\"a\"}", "unexpected '\\ufeff' at byte 1"},
+           Case{std::string("\0{}", 3), "unexpected '\\x00' at byte 1"},
+       }) {
+    EXPECT_EQ(error_of(text), error) << text;
+  }
 }
 
 }  // namespace

@@ -35,8 +35,13 @@ bool is_lower_case_letter(std::string_view character) {
   return uc_is_general_category(code_point, UC_LOWERCASE_LETTER);
 }
 
+std::size_t find_malformed_utf8(std::string_view text) {
+  const std::uint8_t* const at = u8_check(bytes(text), text.size());
+  return at == nullptr ? text.npos : static_cast<std::size_t>(at - bytes(text));
+}
+
 bool is_valid_utf8(std::string_view text) {
-  return u8_check(bytes(text), text.size()) == nullptr;
+  return find_malformed_utf8(text) == text.npos;
 }
 
 std::string to_valid_utf8(std::string_view text) {

@@ -14,6 +14,8 @@ bool is_lower_case_letter(std::string_view character);
 
 // Every malformed byte becomes U+FFFD, as JSON answers need it.
 std::string to_valid_utf8(std::string_view text);
+// The place of the first malformed byte; npos when there is none.
+std::size_t find_malformed_utf8(std::string_view text);
 bool is_valid_utf8(std::string_view text);
 
 // The last at most `limit_bytes` bytes of `text`, not beginning inside a character.

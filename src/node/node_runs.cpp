@@ -287,7 +287,8 @@ void NodeRuns::launch(const RunKey& key) {
   const auto executor = env_.executors.find(run.order.executor);
   if (executor == env_.executors.end()) {
     log::error("grpc_agent: Specified executor is not present", {{"executor", run.order.executor}});
-    finish(key, {false, "grpc_agent: Specified executor is not present", {}}, false);
+    finish(key, {false, "grpc_agent: Specified executor is not present: " + run.order.executor, {}},
+           false);
     return;
   }
   executor::RunContext context;

@@ -311,7 +311,7 @@ TEST_F(NodeRunsTest, fails_an_order_that_names_no_executor_of_ours) {
   std::map<std::uint64_t, std::string> outputs;
   for (const auto& [key, execution] : node.finished) outputs[key.uid] = execution.output;
   EXPECT_EQ(outputs[1], "grpc_agent: No executor defined, nothing to do\n");
-  EXPECT_EQ(outputs[2], "grpc_agent: Specified executor is not present\n");
+  EXPECT_EQ(outputs[2], "grpc_agent: Specified executor is not present: nope\n");
   EXPECT_EQ(node.runs->waiting(), 0U);
 }
 

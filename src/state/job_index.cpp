@@ -21,39 +21,78 @@ bool contains(std::string_view text, std::string_view lower_part) {
                      [](char a, char b) { return lower(a) == b; }) != text.end();
 }
 
-// One job as a sort sees it: what it sorts by, then the name.
+// One job as a sort sees it, 24 bytes: its key, and its place in the order of names for equal ones.
 struct Row {
-  std::string text;
-  Instant time;
-  std::int64_t number = 0;
-  JobRef ref;
+  std::int64_t major = 0;
+  std::int32_t minor = 0;
+  std::uint32_t place = 0;
+  std::uint64_t uid = 0;
 };
 
+// Words that sort by the alphabet.
+std::int64_t status_rank(Status status) {
+  switch (status) {
+    case Status::None: return 0;
+    case Status::Failed: return 1;
+    case Status::PartiallyFailed: return 2;
+    case Status::Success: return 3;
+  }
+  return 0;
+}
+
+void set_time_key(Instant time, Row* row) {
+  row->major = time.unix_seconds();
+  row->minor = time.nanos();
+}
+
+// The first characters of a lower-case text, so that most comparisons need no other ones.
+constexpr std::size_t kPrefixSize = 12;
+void set_text_key(const std::string& text, Row* row) {
+  const auto bytes = [&text](std::size_t from, std::size_t to) {
+    std::uint64_t value = 0;
+    for (std::size_t i = from; i < to; ++i)
+      value = value << 8 | (i < text.size() ? static_cast<unsigned char>(text[i]) : 0);
+    return value;
+  };
+  // Signed numbers in the order of unsigned ones.
+  row->major = static_cast<std::int64_t>(bytes(0, 8) ^ 1ULL << 63);
+  row->minor =
+      static_cast<std::int32_t>(static_cast<std::uint32_t>(bytes(8, kPrefixSize)) ^ 1U << 31);
+}
+
 // Times that are missing come last upwards, except `next`, whose zero comes first (spec
-// rest-api 4.1).
-void fill_key(SortField field, const JobSummary& job, Row* row) {
-  const auto missing_last = [&](Instant t) {
-    row->time = t;
-    row->number = t.is_zero() ? 1 : 0;
+// rest-api 4.1). Texts have keys of their own.
+void set_key(SortField field, const JobSummary& job, Row* row) {
+  const auto missing_last = [row](Instant time) {
+    set_time_key(time, row);
+    if (time.is_zero()) row->major = INT64_MAX;
   };
   switch (field) {
-    case SortField::Name: break;
-    case SortField::Displayname: row->text = lower(job.displayname); break;
-    case SortField::SuccessCount: row->number = job.success_count; break;
-    case SortField::ErrorCount: row->number = job.error_count; break;
+    case SortField::Name:
+    case SortField::Displayname: break;
+    case SortField::SuccessCount: row->major = job.success_count; break;
+    case SortField::ErrorCount: row->major = job.error_count; break;
     case SortField::LastSuccess: missing_last(job.last_success); break;
     case SortField::LastError: missing_last(job.last_error); break;
-    case SortField::Next: row->time = job.next; break;
-    case SortField::Status: row->text = to_string(job.status); break;
-    case SortField::Disabled: row->number = job.disabled ? 1 : 0; break;
+    case SortField::Next: set_time_key(job.next, row); break;
+    case SortField::Status: row->major = status_rank(job.status); break;
+    case SortField::Disabled: row->major = job.disabled ? 1 : 0; break;
   }
 }
 
 bool less(const Row& a, const Row& b) {
-  if (a.number != b.number) return a.number < b.number;
-  if (a.time != b.time) return a.time < b.time;
-  if (const int order = a.text.compare(b.text); order != 0) return order < 0;
-  return a.ref.name < b.ref.name;
+  if (a.major != b.major) return a.major < b.major;
+  if (a.minor != b.minor) return a.minor < b.minor;
+  return a.place < b.place;
+}
+
+// Brings the rows [start, end) of the whole order to their places; the rest stays in any order.
+template <class Less>
+void sort_page(std::vector<Row>* rows, std::size_t start, std::size_t end, Less order) {
+  const auto at = [rows](std::size_t i) { return rows->begin() + static_cast<std::ptrdiff_t>(i); };
+  if (end < rows->size()) std::nth_element(rows->begin(), at(end), rows->end(), order);
+  if (start > 0) std::nth_element(rows->begin(), at(start), at(end), order);
+  std::sort(at(start), at(end), order);
 }
 
 JobRef make_ref(const JobSummary& job) {
@@ -138,24 +177,41 @@ IndexPage JobIndex::list(const IndexQuery& query) const {
     return page;
   }
   std::vector<Row> rows;
+  std::vector<std::string> texts;  // By place; for the one field that is a text, where it is long.
+  const bool by_text = query.sort == SortField::Displayname;
   const std::string text = lower(query.text);
+  rows.reserve(size());
+  if (by_text) texts.reserve(size());
   visit([&](const JobSummary& job) {
     if (query.filter && !query.filter(job)) return;
     if (!text.empty() && !contains(job.name, text) && !contains(job.displayname, text)) return;
+    const auto place = static_cast<std::uint32_t>(rows.size());
     Row& row = rows.emplace_back();
-    row.ref = make_ref(job);
-    fill_key(query.sort, job, &row);
+    row.place = place;
+    row.uid = job.uid;
+    set_key(query.sort, job, &row);
+    if (!by_text) return;
+    std::string name = lower(job.displayname);
+    set_text_key(name, &row);
+    texts.push_back(name.size() > kPrefixSize ? std::move(name) : std::string());
   });
   page.total = rows.size();
   if (query.start >= rows.size() || query.start >= query.end) return page;
-  const auto order = [&](const Row& a, const Row& b) {
-    return query.descending ? less(b, a) : less(a, b);
-  };
-  const auto end =
-      rows.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(query.end, rows.size()));
-  std::partial_sort(rows.begin(), end, rows.end(), order);
-  for (auto row = rows.begin() + static_cast<std::ptrdiff_t>(query.start); row != end; ++row) {
-    page.jobs.push_back(std::move(row->ref));
+  const std::size_t end = std::min<std::uint64_t>(query.end, rows.size());
+  sort_page(&rows, query.start, end, [&](const Row& first, const Row& second) {
+    const Row& a = query.descending ? second : first;
+    const Row& b = query.descending ? first : second;
+    const bool same_prefix = by_text && a.major == b.major && a.minor == b.minor;
+    if (!same_prefix) return less(a, b);
+    const int order = texts[a.place].compare(texts[b.place]);
+    return order != 0 ? order < 0 : a.place < b.place;
+  });
+  for (std::size_t i = query.start; i < end;) {
+    std::lock_guard lock(mutex_);
+    for (const std::size_t stop = std::min(end, i + kSliceJobs); i < stop; ++i) {
+      const auto job = jobs_.find(rows[i].uid);
+      if (job != jobs_.end()) page.jobs.push_back(make_ref(*job->second));
+    }
   }
   return page;
 }

@@ -75,8 +75,11 @@ JobSummary random_summary(Random& random, std::uint64_t uid, const std::string& 
     return random.below(3) == 0 ? Instant() : at(static_cast<std::int64_t>(random.below(20)));
   };
   JobSummary job = summary(uid, name);
-  job.displayname = std::string(
+  // Also long ones that differ late only.
+  job.displayname = std::string(random.below(4) == 0 ? random.below(16) : 0, 'X');
+  job.displayname += std::string(
       random.below(3), static_cast<char>((random.below(2) == 0 ? 'a' : 'A') + random.below(3)));
+  if (random.below(8) == 0) job.displayname += "\xC3\xA9";
   job.next = maybe_time();
   job.last_success = maybe_time();
   job.last_error = maybe_time();

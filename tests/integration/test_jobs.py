@@ -71,6 +71,25 @@ class Jobs(ServerTest):
         self.assertEqual(s.call("GET", "/v1/jobs?_sort=nonsense").status, 400)
         self.assertEqual(s.get("/v1/jobs?_start=1000&_end=1010"), [])
 
+    def test_every_list_takes_odd_pages_alike(self):
+        s = self.shared
+        s.set_job("odd1")
+        s.run("odd1")
+        for path in ("/v1/jobs?q=odd1&", "/v1/jobs/odd1/executions?"):
+            for page, count in [("_start=-5", 0), ("_start=1&_end=0", 0), ("_end=-1", 0), ("_end=x", 0), ("_start=x", 1),
+                                ("_start=99999999999999999999", 0), ("_end=99999999999999999999", 1)]:
+                answer = s.call("GET", path + page)
+                self.assertEqual((answer.status, len(answer.json)), (200, count), path + page)
+                self.assertEqual(answer.headers["X-Total-Count"], "1", path + page)
+
+    def test_text_behind_the_first_value_of_a_body_is_ignored(self):
+        s = self.shared
+        answer = s.call("POST", "/v1/jobs", '{"name":"trail1","schedule":"@manually"} trailing {"x":1}')
+        self.assertEqual(answer.status, 201)
+        self.assertEqual(s.get("/v1/jobs/trail1")["name"], "trail1")
+        answer = s.call("POST", "/v1/jobs", '{"name":"a",}')
+        self.assertEqual(answer.text, "Unable to parse payload: unexpected '}' at byte 13.")
+
     def test_toggle_stops_and_starts_the_schedule(self):
         s = self.shared
         s.set_job("toggle1", schedule="@every 1h")

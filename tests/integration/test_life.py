@@ -18,6 +18,10 @@ class Life(ServerTest):
         s.signal(signal.SIGTERM)
         s.wait_log("Waiting for jobs to finish")
         self.assertEqual(s.call("POST", "/v1/jobs/long/run").status, 503)
+        # /health is about the process, as in the original; who sends work asks /health/ready.
+        self.assertEqual(s.get("/health")["status"], "healthy")
+        ready = s.call("GET", "/health/ready")
+        self.assertEqual((ready.status, ready.json["issues"]), (503, ["the server is shutting down"]))
         with open(fifo, "w") as out:
             out.write("end")
         self.assertEqual(s.wait_exit(), 0)
@@ -84,6 +88,17 @@ class Life(ServerTest):
         s.signal(signal.SIGHUP)
         s.wait_log("the configuration is kept")
         self.assertEqual(s.get("/v1/members")[0]["Tags"]["rack"], "b")
+
+    def test_sigusr1_writes_the_metrics_to_the_log_and_goes_on(self):
+        s = self.server().start()
+        s.set_job("counted")
+        s.run("counted")
+        s.signal(signal.SIGUSR1)
+        s.wait_log(r"^# TYPE dkron_is_leader gauge$")
+        s.wait_log(r"^dkron_is_leader 1$")
+        s.wait_log(r'^dkron_job_executions_succeeded_total\{job_name="counted"\} 1$')
+        self.assertEqual(s.get("/health")["status"], "healthy")
+        self.assertEqual(s.stop(), 0)
 
     def test_a_second_process_on_the_same_data_is_refused(self):
         s = self.server().start()
@@ -154,6 +169,17 @@ class Commands(ServerTest):
         self.assertIn("Error: unknown flag: --nope\nUsage:\n  dkron agent [flags]\n", result.stderr)
         self.assertEqual(run_dkron("job", "get").returncode, 1)
 
+    def test_errors_of_our_own_commands_take_two_lines(self):
+        for arguments, error in [
+            (("job", "list", "--nope"), "unknown flag: --nope\nRun 'dkron job list --help' for usage.\n"),
+            (("job", "get"), "the name of one job is needed\nRun 'dkron job get --help' for usage.\n"),
+            (("job", "--nope"), "unknown flag: --nope\nRun 'dkron job --help' for usage.\n"),
+            (("job", "lisst"), 'unknown command "lisst" for "dkron job"\n\nDid you mean this?\n\tlist\n\n'
+                               "Run 'dkron job --help' for usage.\n"),
+        ]:
+            result = run_dkron(*arguments)
+            self.assertEqual((result.returncode, result.stdout, result.stderr), (1, "", "Error: " + error))
+
     def test_keygen_prints_a_new_key_each_time(self):
         import base64
         keys = [run_dkron("keygen").stdout for _ in range(2)]
@@ -168,11 +194,15 @@ class Commands(ServerTest):
         s = self.server().start()
         address = {"DKRON_API_ADDR": s.address}
         job = '[{"name":"cli1","schedule":"@manually","executor":"shell","executor_config":{"command":"echo hi"}}]'
-        self.assertEqual(run_dkron("job", "apply", "-", environment=address, stdin=job).stdout, "job cli1 applied\n")
+        self.assertEqual(run_dkron("job", "apply", "-", environment=address, stdin=job).stdout, "job cli1 (-) created\n")
         listed = run_dkron("job", "list", environment=address).stdout.splitlines()
         self.assertEqual(listed[0].split(), ["NAME", "SCHEDULE", "STATUS", "NEXT", "OK", "FAILED"])
         self.assertEqual(listed[1].split()[:2], ["cli1", "@manually"])
-        self.assertEqual(run_dkron("job", "run", "cli1", "--wait", environment=address).stdout, "job cli1: success\n")
+        ran = run_dkron("job", "run", "cli1", "--wait", environment=address)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        execution = s.executions("cli1")[0]
+        self.assertEqual(ran.stdout, f"job cli1 started, group {execution['group_id']}\n"
+                                     f"execution {execution['id']}, attempt 1: success\njob cli1: success\n")
         shown = run_dkron("job", "executions", "cli1", "--output", environment=address).stdout
         self.assertIn("success", shown)
         self.assertIn("hi", shown)
@@ -183,6 +213,53 @@ class Commands(ServerTest):
         failed = run_dkron("job", "get", "cli1", environment=address)
         self.assertEqual(failed.returncode, 1)
         self.assertIn("cli1", failed.stderr)
+
+    def test_a_run_from_the_command_line_tells_its_own_end(self):
+        s = self.server().start()
+        address = {"DKRON_API_ADDR": s.address}
+        s.set_job("bad1", "false", retries=1)
+        started = run_dkron("job", "run", "bad1", environment=address)
+        self.assertRegex(started.stdout, r"\Ajob bad1 started, group \d{19}\n\Z")
+        s.wait_finished("bad1", 2)
+        ran = run_dkron("job", "run", "bad1", "--wait", environment=address)
+        self.assertEqual(ran.returncode, 1)
+        self.assertRegex(ran.stdout, r"\Ajob bad1 started, group \d+\nexecution \d+-node1, attempt 1: failed\n"
+                                     r"execution \d+-node1, attempt 2: failed\njob bad1: failed\n\Z")
+        s.set_job("once1", ephemeral=True)
+        ran = run_dkron("job", "run", "once1", "--wait", environment=address)
+        self.assertEqual((ran.returncode, ran.stdout.splitlines()[-1]), (0, "job once1: success"))
+
+    def test_apply_tries_every_job_and_tells_what_became_of_each(self):
+        s = self.server().start()
+        good = s.directory / "good.json"
+        good.write_text('[{"name":"ap1","schedule":"@manually"},{"name":"BAD","schedule":"@manually"},'
+                        '{"name":"ap2","schedule":"@manually","executor":"nope"}]')
+        broken = s.directory / "broken.json"
+        broken.write_text('{"name":"ap3",}')
+        bytes_file = s.directory / "bytes.json"
+        bytes_file.write_bytes(b'{"name":"ap4","schedule":"@manually","owner":"a\xff"}')
+        half = s.directory / "half.json"
+        half.write_text('{"name":"ap5","schedule":"@manually","owner":"\\ud800"}')
+        more = s.directory / "more.json"
+        more.write_text('{"name":"ap6","schedule":"@manually"} more')
+        s.set_job("ap2")
+        files = [str(f) for f in (broken, good, bytes_file, half, more)]
+        result = run_dkron("job", "apply", *files, "--api-addr", s.address)
+        self.assertEqual(result.returncode, 1)
+        lines = result.stdout.splitlines()
+        self.assertEqual(lines[:2], [f"job ap1 ({good}) created", f"job ap2 ({good}) updated"])
+        self.assertIn("warning: no node has the executor nope", lines[2])
+        self.assertEqual(lines[3:], ["1 created, 1 updated, 5 failed"])
+        errors = result.stderr.splitlines()
+        self.assertEqual(errors[0], f"{broken} failed: unexpected '}}' at byte 15")
+        self.assertTrue(errors[1].startswith(f"job BAD ({good}) failed: Job validation failed: name"), errors[1])
+        self.assertEqual(errors[2], f"{bytes_file} failed: the text is not UTF-8 at byte 48")
+        self.assertTrue(errors[3].startswith(f"{half} failed: "), errors[3])
+        self.assertEqual(errors[4], f"{more} failed: unexpected 'm' at byte 39")
+        self.assertEqual(len(errors), 5)
+        result = run_dkron("job", "apply", *files, "--api-addr", "127.0.0.1:1")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("the rest was not tried", result.stderr)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,18 @@ class Runs(ServerTest):
             self.assertFalse(execution["success"])
             self.assertIn(text, execution["output"])
 
+    def test_parts_that_are_not_there_are_warned_of_and_named_by_the_run(self):
+        s = self.shared
+        answer = s.call("POST", "/v1/jobs", {"name": "nope1", "schedule": "@manually", "executor": "nope\n",
+                                             "processors": {"log": {}, "files": {}}})
+        self.assertEqual(answer.status, 201)
+        self.assertEqual(answer.headers["X-Dkron-Warning"],
+                         'no node has the executor nope?: its runs will fail; the processors files, log are not '
+                         "available in this version and are ignored")
+        s.wait_log(r'level=warning msg="api: a job was accepted with a warning" .*warning="no node has the executor nope')
+        self.assertEqual(s.run("nope1")["status"], "failed")
+        self.assertIn("Specified executor is not present: nope", s.executions("nope1")[0]["output"])
+
     def test_the_process_learns_which_run_it_is(self):
         s = self.shared
         s.set_job("env1", executor_config={"command": "env", "env": "A=1"})
