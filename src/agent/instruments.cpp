@@ -59,6 +59,11 @@ Instruments::Instruments(telemetry::Metrics& metrics, const std::string& version
 
 void Instruments::on_change(const state::AttemptFinished& change) {
   const model::Execution& e = change.execution;
+  // A counter cannot go back: as failed it counts already, and its start was seen.
+  if (change.replaces_lost) {
+    if (e.success) succeeded_->with(e.job_name).add();
+    return;
+  }
   (e.success ? succeeded_ : failed_)->with(e.job_name).add();
   if (e.lost) lost_.add();
   if (e.started_at.is_zero()) return;
