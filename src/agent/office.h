@@ -1,9 +1,10 @@
 // Office: what a server does because it leads, from winning leadership to losing it.
 //
 // Takes office in steps: a barrier (everything committed before is applied here), then the open
-// work is read from the store, then scheduler and runner start. Nothing of the former leader's
-// memory is needed. Until the last step the server refuses what only a leader may do. Main loop's
-// thread.
+// work is read from the store and taken over by the runner, then the scheduler starts; so nothing
+// that is due is launched before every open run has been handed to its node. Nothing of the former
+// leader's memory is needed. Until the last step the server refuses what only a leader may do. Main
+// loop's thread.
 #pragma once
 
 #include <functional>
@@ -36,7 +37,8 @@ class Office {
   void take();
   void initialise_cluster();
   void read_open_work();
-  void enter(const Result<state::OpenWork>& work);
+  void take_over(Result<state::OpenWork> work);
+  void enter(std::size_t open_runs);
   void lose();
   void try_again_later(const char* step, const Error& error);
 
