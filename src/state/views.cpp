@@ -96,11 +96,13 @@ Result<std::optional<model::Job>> find_job(const store::Reader& reader, std::uin
   return find_job(reader, **name);
 }
 
-Result<void> visit_jobs(const store::Reader& reader, const std::function<bool(model::Job)>& visit) {
+Result<void> visit_jobs(const store::Reader& reader, const std::function<bool(model::Job)>& visit,
+                        std::string_view from) {
   Error failure;
   bool ok = true;
-  auto scanned = scan_prefix<store::JobDefinition>(
-      reader, "j/", [&](std::string_view, store::JobDefinition definition) {
+  auto scanned = scan_rows<store::JobDefinition>(
+      reader, keys::definition(from), keys::end_of("j/"),
+      [&](std::string_view, store::JobDefinition definition) {
         auto job = join(reader, std::optional(std::move(definition)));
         if (!job) {
           ok = false;
