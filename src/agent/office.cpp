@@ -89,6 +89,7 @@ void Office::enter(std::size_t open_runs) {
     log::info("agent: Starting scheduler",
               {{"jobs", services_.runner.index.size()}, {"open_runs", open_runs}});
     services_.launcher.start();
+    ledger_cleaner_.start();
   }
   services_.on_taken();
 }
@@ -98,12 +99,14 @@ void Office::lose() {
   if (!is_held_) return;
   is_held_ = false;
   services_.launcher.stop();
+  ledger_cleaner_.stop();
   log::info("dkron: cluster leadership lost");
 }
 
 void Office::stop_launching() {
   may_launch_ = false;
   services_.launcher.stop();
+  ledger_cleaner_.stop();
   services_.runs.stop();
 }
 

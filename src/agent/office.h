@@ -11,6 +11,7 @@
 
 #include "raft/node.h"
 #include "runner/launcher.h"
+#include "runner/ledger_cleaner.h"
 #include "runner/runner.h"
 
 namespace dkron::agent {
@@ -24,7 +25,8 @@ class Office {
     runner::Runner& runs;
     std::function<void()> on_taken;  // E.g. results of this node may be proposed now.
   };
-  explicit Office(Services services) : services_(std::move(services)) {}
+  explicit Office(Services services)
+      : services_(std::move(services)), ledger_cleaner_(services_.runner) {}
 
   // Looks at the raft role and acts; to be called after each change of it.
   void on_role_change();
@@ -43,6 +45,7 @@ class Office {
   void try_again_later(const char* step, const Error& error);
 
   Services services_;
+  runner::LedgerCleaner ledger_cleaner_;
   bool is_leader_ = false;
   bool is_held_ = false;
   bool may_launch_ = true;

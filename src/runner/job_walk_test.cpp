@@ -1,11 +1,14 @@
 #include "runner/job_walk.h"
 
+#include "runner/ledger_cleaner.h"
 #include "runner/test_support.h"
 
 namespace dkron::runner {
 namespace {
 
+using testing_support::at;
 using testing_support::job_named;
+using testing_support::kStart;
 using testing_support::Leader;
 
 constexpr std::size_t kPage = JobWalk::kPageJobs;
@@ -104,6 +107,38 @@ TEST_F(JobWalkTest, does_nothing_more_when_it_was_stopped) {
   walk.stop();
   leader_.work();
   EXPECT_TRUE(leader_.proposals.empty());
+}
+
+TEST(LedgerCleaner, trims_the_ledgers_of_resting_jobs_once_a_day) {
+  Leader leader;
+  leader.bench.set_job(job_named("rests"));
+  leader.bench.launch("rests", 1);
+  leader.bench.set_job(job_named("works"));
+  const std::int64_t days_31 = 31 * 24 * 3600;
+  leader.bench.launch("works", days_31);
+  leader.clock.wall_now = at(kStart + days_31);
+  LedgerCleaner cleaner(leader.services());
+  cleaner.start();
+  EXPECT_TRUE(leader.workers.tasks.empty());
+  leader.loop.pass(LedgerCleaner::kFirstPause);
+  leader.work();
+  ASSERT_EQ(leader.proposals.size(), 1U);
+  EXPECT_EQ(leader.proposals[0].commands.size(), 1U);
+  leader.commit();
+  EXPECT_EQ(leader.bench.ledger("rests").size(), 0U);
+  EXPECT_EQ(leader.bench.ledger("works").size(), 1U);
+
+  leader.loop.pass(LedgerCleaner::kPause);
+  leader.work();
+  EXPECT_TRUE(leader.proposals.empty());  // Nothing is old.
+  leader.clock.wall_now = leader.clock.wall_now + hours(24 * 31);
+  leader.loop.pass(LedgerCleaner::kPause);
+  leader.work();
+  leader.commit();
+  EXPECT_EQ(leader.bench.ledger("works").size(), 0U);
+  cleaner.stop();
+  leader.loop.pass(LedgerCleaner::kPause);
+  EXPECT_TRUE(leader.workers.tasks.empty());
 }
 
 }  // namespace

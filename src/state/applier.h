@@ -82,6 +82,8 @@ class Applier {
   Result<void> void_future(store::JobState* state, Instant now);
   Result<void> add_ledger_row(store::JobState* state, const store::LedgerRow& row);
   Result<void> trim_ledger(store::JobState* state, Instant now);
+  Result<void> cut_ledger(store::JobState* state, Instant now);
+  Result<Outcome> trim_ledger_by_age(const store::TrimLedgerCommand& command);
 
   // applier.cpp: typed rows.
   template <class Message>

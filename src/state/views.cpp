@@ -215,6 +215,19 @@ Result<std::optional<store::LedgerRow>> find_outcome(const store::Reader& reader
   return covering;
 }
 
+Result<bool> has_outcomes_before(const store::Reader& reader, std::uint64_t uid, Instant instant) {
+  bool found = false;
+  // Keys run from new to old.
+  const std::string from = keys::ledger(uid, instant) + '\0';
+  auto scanned = reader.scan(from, keys::end_of(keys::ledger_of(uid)),
+                             [&found](std::string_view, std::string_view) {
+                               found = true;
+                               return false;
+                             });
+  if (!scanned) return fail(scanned.error());
+  return found;
+}
+
 Result<std::vector<DayCount>> list_statistics(const store::Reader& reader, Instant today,
                                               int days) {
   std::map<std::string, store::DailyStatistics> rows;

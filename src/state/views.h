@@ -45,6 +45,9 @@ Result<LedgerPage> list_ledger(const store::Reader& reader, std::uint64_t uid, s
 Result<std::optional<store::LedgerRow>> find_outcome(const store::Reader& reader, std::uint64_t uid,
                                                      Instant instant);
 
+// Whether the ledger has rows that end before `instant`.
+Result<bool> has_outcomes_before(const store::Reader& reader, std::uint64_t uid, Instant instant);
+
 struct DayCount {
   std::string date;  // YYYY-MM-DD
   std::uint64_t success_count = 0;
