@@ -25,6 +25,10 @@ Instruments::Instruments(telemetry::Metrics& metrics, const std::string& version
               metrics.counter("dkron_retries_total", "Further attempts of failed runs.")},
       scheduler_starts_(metrics.counter("dkron_scheduler_start", "dkron_scheduler_start")),
       lost_(metrics.counter("dkron_executions_lost_total", "Executions whose end nobody saw.")),
+      journal_stalls_(metrics.counter("dkron_run_journal_stalls_total",
+                                      "Times the run journal could not be written.")),
+      journal_stalled_(
+          metrics.gauge("dkron_run_journal_stalled", "1 while the run journal cannot be written.")),
       succeeded_(metrics.counters("dkron_job_executions_succeeded_total",
                                   "Total number of successful job executions", "job_name")),
       failed_(metrics.counters("dkron_job_executions_failed_total",
@@ -55,6 +59,11 @@ Instruments::Instruments(telemetry::Metrics& metrics, const std::string& version
 
 void Instruments::on_change(const state::AttemptFinished& change) {
   const model::Execution& e = change.execution;
+  // A counter cannot go back: as failed it counts already, and its start was seen.
+  if (change.replaces_lost) {
+    if (e.success) succeeded_->with(e.job_name).add();
+    return;
+  }
   (e.success ? succeeded_ : failed_)->with(e.job_name).add();
   if (e.lost) lost_.add();
   if (e.started_at.is_zero()) return;
@@ -72,6 +81,11 @@ void Instruments::on_change(const state::InstantsSkipped& change) {
 void Instruments::on_change(const state::JobDeleted& change) {
   succeeded_->remove(change.name);
   failed_->remove(change.name);
+}
+
+void Instruments::on_journal_stall(bool stalled) {
+  if (stalled) journal_stalls_.add();
+  journal_stalled_.set(stalled ? 1 : 0);
 }
 
 void Instruments::show(const Moment& moment) const {

@@ -25,6 +25,8 @@ class Instruments {
   void on_change(const state::InstantsSkipped& change);
   void on_change(const state::JobDeleted& change);
   void scheduler_started() { scheduler_starts_.add(); }
+  // Of this node: its run journal cannot be written, or can again.
+  void on_journal_stall(bool stalled);
 
   // Gauges of the moment.
   struct Moment {
@@ -42,6 +44,8 @@ class Instruments {
   runner::Counters runner_;
   telemetry::Counter scheduler_starts_;
   telemetry::Counter lost_;
+  telemetry::Counter journal_stalls_;
+  telemetry::Gauge journal_stalled_;
   std::unique_ptr<telemetry::CounterFamily> succeeded_;
   std::unique_ptr<telemetry::CounterFamily> failed_;
   telemetry::Histogram lag_;

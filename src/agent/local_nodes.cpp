@@ -17,6 +17,7 @@ Result<std::unique_ptr<LocalNodes>> LocalNodes::open(Options options) {
     self->on_finished(key, std::move(execution));
   };
   callbacks.on_room = [self] { self->tell_room(); };
+  callbacks.on_stall = self->options_.on_journal_stall;
   auto runs = node::NodeRuns::open(self->options_.environment, std::move(callbacks));
   if (!runs) return fail(runs.error());
   self->runs_ = std::move(*runs);

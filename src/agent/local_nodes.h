@@ -27,7 +27,8 @@ class LocalNodes final : public runner::Nodes {
     node::NodeRuns::Environment environment;
     std::map<std::string, std::string> tags;  // Of this node, dkron's own ones included.
     Propose propose;
-    std::function<void()> on_room;  // Fewer runs wait than before.
+    std::function<void()> on_room;               // Fewer runs wait than before.
+    std::function<void(bool)> on_journal_stall;  // See NodeRuns::Callbacks::on_stall.
   };
   static Result<std::unique_ptr<LocalNodes>> open(Options options);
 

@@ -32,7 +32,7 @@ void Office::take() {
     initialise_cluster();
     // What changes while the open work is read is acted on at once; that it may be told twice is
     // harmless.
-    services_.runs.start();
+    if (may_launch_) services_.runs.start();
     read_open_work();
   });
 }
@@ -55,8 +55,8 @@ void Office::read_open_work() {
       services_.runner.workers.try_post([this, tenure = tenure_, &store = services_.runner.store,
                                          post = services_.runner.loop.poster()] {
         auto work = state::list_open_work(*store.snapshot());
-        post([this, tenure, work = std::move(work)] {
-          if (tenure == tenure_) enter(work);
+        post([this, tenure, work = std::move(work)]() mutable {
+          if (tenure == tenure_) take_over(std::move(work));
         });
       });
   if (!accepted) {
@@ -65,18 +65,31 @@ void Office::read_open_work() {
   }
 }
 
-void Office::enter(const Result<state::OpenWork>& work) {
+void Office::take_over(Result<state::OpenWork> work) {
   if (!work) {
     try_again_later("dkron: failed to establish leadership", work.error());
     return;
   }
+  const std::size_t open_runs = work->groups.size();
+  services_.runs.take_over(
+      std::move(*work), [this, tenure = tenure_, open_runs](const Result<void>& taken) {
+        if (tenure != tenure_) return;
+        if (taken) {
+          enter(open_runs);
+        } else {
+          try_again_later("dkron: failed to establish leadership", taken.error());
+        }
+      });
+}
+
+void Office::enter(std::size_t open_runs) {
   is_held_ = true;
   log::info("dkron: cluster leadership acquired");
-  services_.runs.take_over(*work);
   if (may_launch_) {
     log::info("agent: Starting scheduler",
-              {{"jobs", services_.runner.index.size()}, {"open_runs", work->groups.size()}});
+              {{"jobs", services_.runner.index.size()}, {"open_runs", open_runs}});
     services_.launcher.start();
+    ledger_cleaner_.start();
   }
   services_.on_taken();
 }
@@ -86,17 +99,20 @@ void Office::lose() {
   if (!is_held_) return;
   is_held_ = false;
   services_.launcher.stop();
+  ledger_cleaner_.stop();
   log::info("dkron: cluster leadership lost");
 }
 
 void Office::stop_launching() {
   may_launch_ = false;
   services_.launcher.stop();
+  ledger_cleaner_.stop();
   services_.runs.stop();
 }
 
 void Office::try_again_later(const char* step, const Error& error) {
   log::error(step, {{"error", error}});
+  services_.runs.stop();  // What it has begun is read anew.
   again_timer_ = services_.runner.loop.make_timer();
   again_timer_->start(kAgain, [this, tenure = tenure_] {
     if (tenure == tenure_) take();

@@ -1,15 +1,17 @@
 // Office: what a server does because it leads, from winning leadership to losing it.
 //
 // Takes office in steps: a barrier (everything committed before is applied here), then the open
-// work is read from the store, then scheduler and runner start. Nothing of the former leader's
-// memory is needed. Until the last step the server refuses what only a leader may do. Main loop's
-// thread.
+// work is read from the store and taken over by the runner, then the scheduler starts; so nothing
+// that is due is launched before every open run has been handed to its node. Nothing of the former
+// leader's memory is needed. Until the last step the server refuses what only a leader may do. Main
+// loop's thread.
 #pragma once
 
 #include <functional>
 
 #include "raft/node.h"
 #include "runner/launcher.h"
+#include "runner/ledger_cleaner.h"
 #include "runner/runner.h"
 
 namespace dkron::agent {
@@ -23,7 +25,8 @@ class Office {
     runner::Runner& runs;
     std::function<void()> on_taken;  // E.g. results of this node may be proposed now.
   };
-  explicit Office(Services services) : services_(std::move(services)) {}
+  explicit Office(Services services)
+      : services_(std::move(services)), ledger_cleaner_(services_.runner) {}
 
   // Looks at the raft role and acts; to be called after each change of it.
   void on_role_change();
@@ -36,11 +39,13 @@ class Office {
   void take();
   void initialise_cluster();
   void read_open_work();
-  void enter(const Result<state::OpenWork>& work);
+  void take_over(Result<state::OpenWork> work);
+  void enter(std::size_t open_runs);
   void lose();
   void try_again_later(const char* step, const Error& error);
 
   Services services_;
+  runner::LedgerCleaner ledger_cleaner_;
   bool is_leader_ = false;
   bool is_held_ = false;
   bool may_launch_ = true;

@@ -233,7 +233,8 @@ Result<void> SingleServer::open_nodes() {
       },
       [this] {
         if (launcher_->held_back() > 0) launcher_->pump();
-      }};
+      },
+      [this](bool stalled) { instruments_.on_journal_stall(stalled); }};
   auto nodes = LocalNodes::open(std::move(options));
   if (!nodes) return fail(nodes.error());
   nodes_ = std::move(*nodes);

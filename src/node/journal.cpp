@@ -2,12 +2,13 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstring>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -114,10 +115,14 @@ std::string frames(const std::vector<journal::Record>& records) {
 struct Journal::Impl {
   Path path;
   Post post;
-  UniqueFd fd;
+  OnStall on_stall;
+  UniqueFd fd;           // Not open: what stands under `path` is to be opened.
+  bool is_torn = false;  // Something may stand behind the last whole record.
   std::atomic<std::uint64_t> size_bytes{0};
   std::atomic<std::uint64_t> rewritten_bytes{0};
   std::atomic<bool> is_rewrite_queued{false};
+  bool is_stalled = false;
+  std::vector<Item> items;  // To be written, in order. Of the thread.
 
   std::mutex mutex;
   std::condition_variable wake;
@@ -126,8 +131,14 @@ struct Journal::Impl {
   std::thread thread;
 
   void run();
-  void write(std::vector<Item>& items);
-  Result<void> write_items(const std::vector<Item>& items);
+  bool take_items();
+  void answer(const Result<void>& result);
+  void stall(const Error& error);
+  void go_on();
+  Result<void> write_items();
+  Result<void> write(const std::string& bytes, bool durable);
+  Result<void> prepare_file();
+  bool is_in_place() const;
   Result<void> replace(const std::string& bytes);
   void put(Item item);
 };
@@ -142,62 +153,128 @@ void Journal::Impl::put(Item item) {
 
 void Journal::Impl::run() {
   ::pthread_setname_np(::pthread_self(), "journal");
-  for (;;) {
-    std::vector<Item> items;
-    {
-      std::unique_lock lock(mutex);
-      wake.wait(lock, [this] { return stopping || !queue.empty(); });
-      if (queue.empty()) return;
-      items.swap(queue);
+  for (bool is_last = false; !is_last;) {
+    is_last = take_items();
+    if (items.empty()) continue;
+    if (const auto result = write_items(); result) {
+      go_on();
+      answer(result);
+    } else if (!is_last) {
+      stall(result.error());
+    } else {
+      log::error("journal: records are lost, they could not be written up to the end",
+                 {{"error", result.error()}, {"records", items.size()}});
+      answer(result);
     }
-    write(items);
   }
 }
 
-void Journal::Impl::write(std::vector<Item>& items) {
-  const auto result = write_items(items);
-  if (!result) log::error("journal: cannot write", {{"error", result.error()}});
+// Waits for something to write, or for the next try; true when nothing comes any more.
+bool Journal::Impl::take_items() {
+  std::unique_lock lock(mutex);
+  if (is_stalled) {
+    wake.wait_for(lock, kRetryPause, [this] { return stopping; });
+  } else {
+    wake.wait(lock, [this] { return stopping || !queue.empty(); });
+  }
+  std::move(queue.begin(), queue.end(), std::back_inserter(items));
+  queue.clear();
+  return stopping;
+}
+
+void Journal::Impl::answer(const Result<void>& result) {
   auto callbacks = std::make_shared<std::vector<Written>>();
   for (Item& item : items) {
     if (item.written) callbacks->push_back(std::move(item.written));
   }
+  items.clear();
   if (callbacks->empty()) return;
   post([callbacks, result] {
     for (const Written& written : *callbacks) written(result);
   });
 }
 
-Result<void> Journal::Impl::write_items(const std::vector<Item>& items) {
+void Journal::Impl::stall(const Error& error) {
+  if (std::exchange(is_stalled, true)) return;
+  log::error("journal: cannot write; runs wait with their start until it can", {{"error", error}});
+  if (on_stall) post([on_stall = on_stall] { on_stall(true); });
+}
+
+void Journal::Impl::go_on() {
+  if (!std::exchange(is_stalled, false)) return;
+  log::info("journal: writes again", {{"records", items.size()}});
+  if (on_stall) post([on_stall = on_stall] { on_stall(false); });
+}
+
+// All items, or an Error: then each of them is still to be written.
+Result<void> Journal::Impl::write_items() {
+  for (auto item = items.begin(); item != items.end(); ++item) {
+    if (!item->replacement) continue;
+    const auto replaced = replace(frames(std::exchange(item->replacement, nullptr)()));
+    is_rewrite_queued = false;
+    if (!replaced) {
+      log::warning("journal: cannot be rewritten now", {{"error", replaced.error()}});
+      continue;
+    }
+    // What was appended before is part of the replacement.
+    for (auto before = items.begin(); before != item; ++before) before->bytes.clear();
+  }
   std::string bytes;
   bool durable = false;
   for (const Item& item : items) {
-    if (item.replacement) {
-      is_rewrite_queued = false;
-      bytes.clear();  // What was appended before is part of the replacement.
-      if (auto replaced = replace(frames(item.replacement())); !replaced) return replaced;
-      continue;
-    }
     bytes += item.bytes;
     durable = durable || item.durable;
   }
-  if (bytes.empty()) return {};
+  if (auto prepared = prepare_file(); !prepared) return prepared;
+  return bytes.empty() ? Result<void>() : write(bytes, durable);
+}
+
+// Appends. After an Error the next one begins where this one began: also when only the sync failed,
+// since the kernel may have dropped what it could not write.
+Result<void> Journal::Impl::write(const std::string& bytes, bool durable) {
+  is_torn = true;
   if (auto written = write_all(fd.get(), bytes, path); !written) {
-    // Half a record must not stay in front of the next one.
-    if (::ftruncate(fd.get(), static_cast<off_t>(size_bytes.load())) != 0) {
-      log::error("journal: cannot cut off a partial record", {{"path", path.string()}});
-    }
+    if (auto cut = prepare_file(); !cut) log::debug(cut.error().message);
     return written;
   }
-  size_bytes += bytes.size();
   if (durable && ::fdatasync(fd.get()) != 0) return fail_errno(path.string(), errno);
+  is_torn = false;
+  size_bytes += bytes.size();
   return {};
 }
 
+// Half a record must not stay in front of the next one; and a new file counts only when its name
+// is durable.
+Result<void> Journal::Impl::prepare_file() {
+  if (!fd.is_open()) {
+    if (auto synced = fsync_directory(path.parent_path()); !synced) return synced;
+    auto opened = open_file(path, O_WRONLY | O_APPEND);
+    if (!opened) return fail(opened.error());
+    fd = std::move(*opened);
+  }
+  if (is_torn && ::ftruncate(fd.get(), static_cast<off_t>(size_bytes.load())) != 0)
+    return fail_errno(path.string(), errno);
+  is_torn = false;
+  return {};
+}
+
+// Whether `fd` is still what stands under `path`.
+bool Journal::Impl::is_in_place() const {
+  struct stat own {};
+  struct stat named {};
+  return ::fstat(fd.get(), &own) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         own.st_ino == named.st_ino && own.st_dev == named.st_dev;
+}
+
+// An Error: the file is as it was.
 Result<void> Journal::Impl::replace(const std::string& bytes) {
-  if (auto written = write_file_durably(path, bytes); !written) return written;
-  auto opened = open_file(path, O_WRONLY | O_APPEND);
-  if (!opened) return fail(opened.error());
-  fd = std::move(*opened);
+  if (auto prepared = prepare_file(); !prepared) return prepared;
+  if (auto written = write_file_durably(path, bytes); !written && is_in_place()) {
+    rewritten_bytes = size_bytes.load();
+    return written;
+  }
+  fd.reset();
+  is_torn = false;
   size_bytes = bytes.size();
   rewritten_bytes = bytes.size();
   return {};
@@ -205,7 +282,8 @@ Result<void> Journal::Impl::replace(const std::string& bytes) {
 
 Journal::Journal(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::unique_ptr<Journal>> Journal::open(const Path& path, Post post, const Keep& keep) {
+Result<std::unique_ptr<Journal>> Journal::open(const Path& path, Post post, const Keep& keep,
+                                               OnStall on_stall) {
   std::string bytes;
   auto content = read_file(path, kFileLimitBytes);
   if (content) {
@@ -219,8 +297,12 @@ Result<std::unique_ptr<Journal>> Journal::open(const Path& path, Post post, cons
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   impl->post = std::move(post);
-  if (auto replaced = impl->replace(frames(keep(*records))); !replaced)
-    return fail(replaced.error());
+  impl->on_stall = std::move(on_stall);
+  const std::string kept = frames(keep(*records));
+  if (auto written = write_file_durably(path, kept); !written) return fail(written.error());
+  impl->size_bytes = kept.size();
+  impl->rewritten_bytes = kept.size();
+  if (auto prepared = impl->prepare_file(); !prepared) return fail(prepared.error());
   Impl* raw = impl.get();
   std::unique_ptr<Journal> journal(new Journal(std::move(impl)));
   raw->thread = std::thread([raw] { raw->run(); });

@@ -9,6 +9,11 @@
 // queued with one write and, when someone asked for it, one fdatasync: a thousand starts of one
 // instant share one. append() may be called from the owner's thread only; `written` runs through
 // `post`, in the order of the calls.
+//
+// What cannot be written (a full disk) is not given up: the journal stalls. Everything waits in
+// memory, in order, and is tried again every kRetryPause. How much that is the owner bounds: a run
+// that waits for its record is not started, so only the records of runs that were under way before
+// come on top. A rewrite that fails changes nothing; the appends go on behind the old content.
 #pragma once
 
 #include <functional>
@@ -18,6 +23,7 @@
 #include "base/error.h"
 #include "base/executor.h"
 #include "base/file.h"
+#include "base/time.h"
 #include "journal.pb.h"
 
 namespace dkron::node {
@@ -26,21 +32,27 @@ class Journal {
  public:
   static constexpr std::uint64_t kCompactBytes = 8 * 1024 * 1024;
   static constexpr std::uint32_t kRecordLimitBytes = 1024 * 1024;
+  static constexpr Duration kRetryPause = milliseconds(200);
 
+  // An Error only when the journal ends while it is stalled.
   using Written = std::function<void(Result<void>)>;
 
   // Reads the records of `path` (missing: none) into `*records`, and goes on with a new file that
   // holds `keep(records)` only.
   using Keep = std::function<std::vector<journal::Record>(const std::vector<journal::Record>&)>;
-  static Result<std::unique_ptr<Journal>> open(const Path& path, Post post, const Keep& keep);
-  ~Journal();  // Writes what is queued.
+  // Called through `post` when the journal stalls (true) and when it writes again (false).
+  using OnStall = std::function<void(bool)>;
+  static Result<std::unique_ptr<Journal>> open(const Path& path, Post post, const Keep& keep,
+                                               OnStall on_stall = nullptr);
+  ~Journal();  // Writes what is queued; stalled, it tries once more.
 
   // `durable`: `written` is called after an fdatasync. `written` may be null.
   void append(const journal::Record& record, bool durable, Written written);
   // Replaces the file's content; ordered among the appends. `make` runs on the journal's thread, so
   // that the owner does not spend its time on it; it must hold all that it needs.
   void rewrite(std::function<std::vector<journal::Record>()> make);
-  // Time for a rewrite: larger than kCompactBytes and twice what the last rewrite left.
+  // Time for a rewrite: larger than kCompactBytes and twice what the last rewrite left (or, when it
+  // failed, what it found).
   bool is_bloated() const;  // Thread-safe.
 
   std::uint64_t size_bytes() const;  // Thread-safe.

@@ -1,17 +1,17 @@
 #include "node/journal.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/resource.h>
 
 #include <optional>
 
+#include "node/test_support.h"
 #include "process/test_support.h"
 
 namespace dkron::node {
 namespace {
 
-using testing_support::content_of;
+using dkron::testing_support::content_of;
+using testing_support::FileSizeLimit;
 
 journal::Record starting(std::uint64_t uid) {
   journal::Record record;
@@ -75,18 +75,20 @@ TEST(JournalFrames, damage_in_front_of_an_intact_record_is_corrupt_whichever_byt
 
 class JournalTest : public testing::Test {
  protected:
-  std::unique_ptr<Journal> open() {
-    auto journal =
-        Journal::open(path(), loop_.poster(), [this](const std::vector<journal::Record>& records) {
+  std::unique_ptr<Journal> open(Journal::OnStall on_stall = nullptr) {
+    auto journal = Journal::open(
+        path(), loop_.poster(),
+        [this](const std::vector<journal::Record>& records) {
           found_ = uids_of(records);
           return records;
-        });
+        },
+        std::move(on_stall));
     EXPECT_TRUE(journal);
     return std::move(*journal);
   }
   Path path() const { return directory_.path() / "journal"; }
 
-  testing_support::TemporaryDirectory directory_;
+  dkron::testing_support::TemporaryDirectory directory_;
   net::Loop loop_;
   Uids found_;
 };
@@ -103,7 +105,7 @@ TEST_F(JournalTest, is_read_again) {
                         if (written == 100) loop_.stop();
                       });
     }
-    testing_support::run_until(loop_, [&] { return written == 100; });
+    dkron::testing_support::run_until(loop_, [&] { return written == 100; });
     EXPECT_EQ(journal->size_bytes(), std::filesystem::file_size(path()));
   }
   open();
@@ -160,36 +162,78 @@ TEST_F(JournalTest, says_when_a_rewrite_pays) {
       if (++written == 17) loop_.stop();
     });
   }
-  testing_support::run_until(loop_, [&] { return written == 17; });
+  dkron::testing_support::run_until(loop_, [&] { return written == 17; });
   EXPECT_TRUE(journal->is_bloated());
 }
 
-TEST_F(JournalTest, reports_what_cannot_be_written_and_cuts_off_half_a_record) {
-  const auto journal = open();
-  struct rlimit old {};
-  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
-  struct rlimit small = old;
-  small.rlim_cur = 1000;
-  ::signal(SIGXFSZ, SIG_IGN);
-  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  journal::Record large = starting(1);
-  large.mutable_starting()->set_job_name(std::string(5000, 'x'));
+TEST_F(JournalTest, keeps_what_cannot_be_written_until_it_can_and_in_order) {
+  std::vector<bool> stalls;
+  const auto wait_for_stalls = [&](std::size_t count) {
+    dkron::testing_support::run_until(loop_, [&] { return stalls.size() >= count; });
+  };
+  int written = 0;
+  {
+    const auto journal = open([&](bool stalled) {
+      stalls.push_back(stalled);
+      loop_.stop();
+    });
+    std::optional<FileSizeLimit> limit(1000);
+    journal::Record large = starting(1);
+    large.mutable_starting()->set_job_name(std::string(5000, 'x'));
+    const auto count = [&](const Result<void>& result) {
+      EXPECT_TRUE(result);
+      ++written;
+      loop_.stop();
+    };
+    journal->append(large, true, count);
+    journal->append(starting(2), false, nullptr);
+    wait_for_stalls(1);
+    EXPECT_EQ(written, 0);
+    EXPECT_EQ(std::filesystem::file_size(path()), 0U);  // Half a record was cut off.
+    journal->append(starting(3), true, count);
+    limit.reset();
+    wait_for_stalls(2);
+    dkron::testing_support::run_until(loop_, [&] { return written == 2; });
+    EXPECT_EQ(stalls, (std::vector<bool>{true, false}));
+  }
+  open();
+  EXPECT_EQ(found_, (Uids{1, 2, 3}));
+}
+
+TEST_F(JournalTest, says_at_its_end_what_could_not_be_written) {
   std::optional<Result<void>> result;
-  journal->append(large, true, [&](const Result<void>& r) {
+  const FileSizeLimit limit(1);
+  open()->append(starting(1), true, [&](const Result<void>& r) {
     result = r;
     loop_.stop();
   });
-  testing_support::run_until(loop_, [&] { return result.has_value(); });
+  dkron::testing_support::run_until(loop_, [&] { return result.has_value(); });
   EXPECT_FALSE(*result);
-  EXPECT_EQ(std::filesystem::file_size(path()), 0U);
-  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
-  result.reset();
-  journal->append(starting(2), true, [&](const Result<void>& r) {
-    result = r;
-    loop_.stop();
-  });
-  testing_support::run_until(loop_, [&] { return result.has_value(); });
-  EXPECT_TRUE(*result);
+}
+
+TEST_F(JournalTest, a_rewrite_that_fails_leaves_the_appends_as_they_are) {
+  {
+    const auto journal = open();
+    int written = 0;
+    const auto count = [&](const Result<void>& result) {
+      EXPECT_TRUE(result);
+      ++written;
+      loop_.stop();
+    };
+    journal->append(starting(1), true, count);
+    dkron::testing_support::run_until(loop_, [&] { return written == 1; });
+    // Room for a few small records, not for what the rewrite makes.
+    const FileSizeLimit limit(journal->size_bytes() + 1000);
+    journal->rewrite([] {
+      journal::Record large = starting(10);
+      large.mutable_starting()->set_job_name(std::string(5000, 'x'));
+      return std::vector<journal::Record>{large};
+    });
+    journal->append(starting(2), true, count);
+    dkron::testing_support::run_until(loop_, [&] { return written == 2; });
+  }
+  open();
+  EXPECT_EQ(found_, (Uids{1, 2}));
 }
 
 }  // namespace

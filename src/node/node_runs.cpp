@@ -97,11 +97,15 @@ Result<std::unique_ptr<NodeRuns>> NodeRuns::open(Environment environment, Callba
   const Path& directory = runs->env_.directory;
   if (auto made = make_directories(directory / "spool"); !made) return fail(made.error());
   std::vector<journal::Record> kept;
-  auto journal = Journal::open(directory / "journal", runs->env_.loop.poster(),
-                               [&kept](const std::vector<journal::Record>& records) {
-                                 kept = keep_open(records);
-                                 return kept;
-                               });
+  auto journal = Journal::open(
+      directory / "journal", runs->env_.loop.poster(),
+      [&kept](const std::vector<journal::Record>& records) {
+        kept = keep_open(records);
+        return kept;
+      },
+      [self = runs->self_](bool stalled) {
+        if (*self != nullptr && (*self)->callbacks_.on_stall) (*self)->callbacks_.on_stall(stalled);
+      });
   if (!journal) return fail(journal.error());
   runs->journal_ = std::move(*journal);
   runs->spool_ = std::make_unique<SpoolKeeper>(directory / "spool");
@@ -244,17 +248,15 @@ void NodeRuns::start(RunOrder order) {
   ++waiting_;
   run.started_at = env_.clock.wall();
   spool_->run_began();
-  const auto on_written = [self = self_, key](const Result<void>& written) {
-    if (*self == nullptr) return;
-    if (written) {
-      (*self)->to_launch_.push_back(key);
-      (*self)->launch_next();
-    } else {
-      const std::string text = "the run journal cannot be written: " + written.error().message;
-      (*self)->finish(key, {false, text, {}}, false);
-    }
-  };
-  journal_->append(starting_record(run.order, run.started_at), true, on_written);
+  journal_->append(starting_record(run.order, run.started_at), true,
+                   [self = self_, key](const Result<void>& written) {
+                     if (*self != nullptr && written) (*self)->on_journalled(key);
+                   });
+}
+
+void NodeRuns::on_journalled(const RunKey& key) {
+  to_launch_.push_back(key);
+  launch_next();
 }
 
 void NodeRuns::launch_next() {
@@ -273,13 +275,7 @@ void NodeRuns::launch(const RunKey& key) {
   Run& run = found->second;
   run.phase = Phase::Starting;
   ++starting_;
-  // Taken before the spawn, so that id and environment are fixed; never twice the same.
-  run.started_at = std::max(env_.clock.wall(), last_started_at_ + nanoseconds(1));
-  last_started_at_ = run.started_at;
-  if (run.canceled) {
-    finish(key, {false, "canceled: " + run.cancel_reason, {}}, false);
-    return;
-  }
+  run.started_at = next_start();
   if (run.order.executor.empty()) {
     finish(key, {false, "grpc_agent: No executor defined, nothing to do", {}}, false);
     return;
@@ -311,6 +307,11 @@ void NodeRuns::launch(const RunKey& key) {
     announce_timer_->start(kAnnounceAfter, [this] { announce_long_runs(); });
   }
   to_announce_.emplace_back(env_.clock.steady() + kAnnounceAfter, key);
+}
+
+// Taken before the spawn, so that id and environment are fixed; never twice the same.
+Instant NodeRuns::next_start() {
+  return last_started_at_ = std::max(env_.clock.wall(), last_started_at_ + nanoseconds(1));
 }
 
 void NodeRuns::on_began(const RunKey& key, std::optional<process::ProcessId> id) {
@@ -470,7 +471,9 @@ bool NodeRuns::cancel(const RunKey& key, std::string_view reason) {
   Run& run = found->second;
   switch (run.phase) {
     case Phase::Journaling:
-      if (!std::exchange(run.canceled, true)) run.cancel_reason = reason;
+      // It may wait for the journal without end.
+      run.started_at = next_start();
+      finish(key, {false, "canceled: " + std::string(reason), {}}, false);
       return true;
     case Phase::Starting:
     case Phase::Running: run.handle->cancel(reason); return true;

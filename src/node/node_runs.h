@@ -3,8 +3,9 @@
 // A run is ordered once by its key (job uid, group, attempt); ordering it again gives its state,
 // never a second process. The journal has it before the process starts; output goes to a spool
 // file; the result stays until acknowledged. So after a crash of this process, each ordered run is
-// exactly one of: not started (start it), alive (watched to its end), or gone (lost). Main loop's
-// thread only.
+// exactly one of: not started (start it), alive (watched to its end), or gone (lost). While the
+// journal cannot be written (a full disk), ordered runs wait with their start until it can or they
+// are canceled, and what is to be recorded of the others waits in memory. Main loop's thread only.
 //
 //   ordered -> journal "starting" (durable) -> executor -> journal "process" -> ended ->
 //   journal "finished" -> on_finished -> acknowledge() -> journal "ended", spool removed
@@ -69,6 +70,8 @@ class NodeRuns {
     std::function<void(const RunKey&, Instant started_at)> on_started;  // After kAnnounceAfter.
     std::function<void(const RunKey&, model::Execution)> on_finished;   // Until acknowledged.
     std::function<void()> on_room;  // A run waits no longer; may be null.
+    // The journal cannot be written (true), or can again; may be null.
+    std::function<void(bool)> on_stall;
   };
   struct Environment {
     net::Loop& loop;
@@ -114,8 +117,7 @@ class NodeRuns {
     Instant started_at;
     Instant finished_at;
     bool delivered = false;
-    bool canceled = false;
-    std::string cancel_reason;
+    bool canceled = false;  // An adopted one.
     std::unique_ptr<executor::Run> handle;
     std::unique_ptr<process::Child> adopted;
     std::unique_ptr<net::Timer> kill_timer;  // Of an adopted process.
@@ -129,8 +131,10 @@ class NodeRuns {
   void take_up(const std::vector<journal::Record>& records);
   void take_up(const journal::Record& record);
   void settle_taken_up();
+  void on_journalled(const RunKey& key);
   void launch_next();
   void launch(const RunKey& key);
+  Instant next_start();
   void on_began(const RunKey& key, std::optional<process::ProcessId> id);
   void leave_start(Run* run);
   void finish(const RunKey& key, executor::RunResult result, bool lost);

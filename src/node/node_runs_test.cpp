@@ -8,15 +8,19 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include <optional>
+
 #include "executor/builtin.h"
+#include "node/test_support.h"
 #include "process/test_support.h"
 
 namespace dkron::node {
 namespace {
 
-using testing_support::content_of;
-using testing_support::TemporaryDirectory;
-using testing_support::wait_for_end;
+using dkron::testing_support::content_of;
+using dkron::testing_support::TemporaryDirectory;
+using dkron::testing_support::wait_for_end;
+using testing_support::FileSizeLimit;
 
 // One life of a node: what ends with the process. The directory stays.
 class Node {
@@ -33,12 +37,20 @@ class Node {
       if (acknowledges) runs->acknowledge(key);
       loop.stop();
     };
+    callbacks.on_room = [this] { ++rooms; };
+    callbacks.on_stall = [this](bool stalled) {
+      stalls.push_back(stalled);
+      loop.stop();
+    };
     auto opened = NodeRuns::open({loop, workers_, system_clock(), "node1", directory, executors_},
                                  std::move(callbacks));
     EXPECT_TRUE(opened) << opened.error().message;
     runs = std::move(*opened);
   }
-  void wait(const std::function<bool()>& done) { testing_support::run_until(loop, done); }
+  void wait(const std::function<bool()>& done) { dkron::testing_support::run_until(loop, done); }
+  void wait_for_stalls(std::size_t count) {
+    wait([this, count] { return stalls.size() >= count; });
+  }
   void wait_for_results(std::size_t count) {
     wait([this, count] { return finished.size() >= count; });
   }
@@ -54,6 +66,8 @@ class Node {
 
   net::Loop loop;
   bool acknowledges = true;
+  std::size_t rooms = 0;
+  std::vector<bool> stalls;
   std::vector<RunKey> announced;
   std::vector<std::pair<RunKey, model::Execution>> finished;
 
@@ -72,6 +86,8 @@ class Node {
 class NodeRunsTest : public testing::Test {
  protected:
   Path runs_directory() const { return directory_.path() / "runs"; }
+  Path journal_path() const { return runs_directory() / "journal"; }
+  std::uint64_t journal_bytes() const { return std::filesystem::file_size(journal_path()); }
   static RunOrder order(std::uint64_t uid, std::string command) {
     RunOrder o;
     o.key = {uid, 5, 1};
@@ -106,7 +122,7 @@ class NodeRunsTest : public testing::Test {
     std::filesystem::create_directories(runs_directory());
     std::string bytes;
     for (const auto& record : records) append_frame(&bytes, record);
-    std::ofstream(runs_directory() / "journal", std::ios::binary) << bytes;
+    std::ofstream(journal_path(), std::ios::binary) << bytes;
   }
   static void set_key(journal::RunKey* key) {
     key->set_uid(1);
@@ -364,6 +380,153 @@ TEST_F(NodeRunsTest, removes_the_output_of_a_background_process_only_after_its_e
   pollfd item{watch.get(), POLLIN, 0};
   EXPECT_EQ(::poll(&item, 1, 20'000), 1);
   EXPECT_FALSE(std::filesystem::exists(spool));
+}
+
+TEST_F(NodeRunsTest, tells_of_room_once_for_each_run_that_waits_no_longer) {
+  Node node(runs_directory());
+  node.runs->resume();
+  RunOrder nameless = order(1, "true");
+  nameless.executor = "";
+  node.runs->start(nameless);  // Ends before it has begun.
+  EXPECT_EQ(node.rooms, 0U);
+  node.wait_for_results(1);
+  EXPECT_EQ(node.rooms, 1U);
+  start_endless(node, 2);
+  EXPECT_EQ(node.rooms, 2U);
+  node.runs->cancel({2, 5, 1}, "over");
+  node.wait_for_results(2);
+  EXPECT_EQ(node.rooms, 2U);  // It had its process before.
+  node.runs->start(order(3, "true"));
+  node.runs->cancel({3, 5, 1}, "before the start");
+  EXPECT_EQ(node.rooms, 3U);
+}
+
+// ---- A journal that cannot be written
+
+TEST_F(NodeRunsTest, a_launch_waits_until_the_journal_can_be_written) {
+  Node node(runs_directory());
+  node.runs->resume();
+  const Path mark = directory_.path() / "mark";
+  std::optional<FileSizeLimit> limit(journal_bytes());
+  node.runs->start(order(1, "echo >> " + mark.string()));
+  node.wait_for_stalls(1);
+  EXPECT_EQ(node.runs->waiting(), 1U);
+  EXPECT_TRUE(node.finished.empty());
+  EXPECT_FALSE(std::filesystem::exists(mark));
+  limit.reset();
+  node.wait_for_results(1);
+  EXPECT_TRUE(node.finished[0].second.success) << node.finished[0].second.output;
+  EXPECT_EQ(content_of(mark), "\n");
+  EXPECT_EQ(node.stalls, (std::vector<bool>{true, false}));
+  EXPECT_EQ(node.runs->waiting(), 0U);
+}
+
+TEST_F(NodeRunsTest, a_launch_that_waits_for_the_journal_can_be_canceled) {
+  Node node(runs_directory());
+  node.runs->resume();
+  std::optional<FileSizeLimit> limit(journal_bytes());
+  node.runs->start(order(1, "true"));
+  node.wait_for_stalls(1);
+  EXPECT_TRUE(node.runs->cancel(kFirst, "expired"));
+  node.wait_for_results(1);
+  EXPECT_EQ(node.finished[0].second.output, "canceled: expired\n");
+  EXPECT_EQ(node.runs->waiting(), 0U);
+  limit.reset();
+  node.wait_for_stalls(2);
+  node.runs->start(order(1, "true"));  // Over, and not started when the journal was written.
+  node.runs->start(order(2, "true"));
+  node.wait_for_results(2);
+  EXPECT_EQ(node.finished[1].first.uid, 2U);
+}
+
+TEST_F(NodeRunsTest, the_end_of_a_run_is_recorded_when_the_journal_can_be_written_again) {
+  {
+    Node node(runs_directory());
+    node.runs->resume();
+    node.acknowledges = false;
+    const pid_t pid = start_endless(node, 1);
+    std::optional<FileSizeLimit> limit(journal_bytes());
+    EXPECT_EQ(::kill(pid, SIGKILL), 0);
+    node.wait_for_results(1);  // Nothing keeps the result itself back.
+    node.wait_for_stalls(1);
+    limit.reset();
+    node.wait_for_stalls(2);
+  }
+  Node node(runs_directory());
+  node.runs->resume();
+  node.wait_for_results(1);
+  EXPECT_FALSE(node.finished[0].second.lost);
+  EXPECT_EQ(node.finished[0].second.output, "signal: killed\noutput\n");
+}
+
+// ---- The journal is rewritten
+
+TEST_F(NodeRunsTest, the_journal_is_rewritten_without_what_is_over_and_nothing_is_forgotten) {
+  constexpr std::size_t kRecordBytes = Journal::kRecordLimitBytes / 2;
+  constexpr std::size_t kCount = Journal::kCompactBytes / kRecordBytes + 1;
+  pid_t pid = 0;
+  {
+    Node node(runs_directory());
+    node.runs->resume();
+    pid = start_endless(node, 1'000);
+    node.acknowledges = false;
+    node.runs->start(order(1'001, "echo kept"));
+    node.wait_for_results(1);
+    node.acknowledges = true;
+    for (std::uint64_t uid = 1; uid <= kCount; ++uid) {
+      RunOrder large = order(uid, "true");
+      large.executor = "";  // No process takes so long a name.
+      large.job_name = std::string(kRecordBytes, 'x');
+      node.runs->start(large);
+      node.wait_for_results(uid + 1);
+    }
+  }
+  EXPECT_LT(journal_bytes(), Journal::kCompactBytes / 2);
+
+  Node node(runs_directory());
+  node.runs->resume();
+  node.wait_for_results(1);
+  EXPECT_EQ(node.finished[0].first.uid, 1'001U);
+  EXPECT_EQ(node.finished[0].second.output, "kept\n");
+  ASSERT_EQ(node.runs->running().size(), 1U);
+  const std::string count = "echo x >> " + (directory_.path() / "count").string();
+  for (std::uint64_t uid = 1; uid <= kCount; ++uid) node.runs->start(order(uid, count));
+  EXPECT_EQ(node.runs->waiting(), 0U);  // Ended, each of them.
+  EXPECT_EQ(::kill(pid, SIGKILL), 0);
+  node.wait_for_results(2);
+  EXPECT_EQ(node.finished[1].first.uid, 1'000U);
+}
+
+TEST_F(NodeRunsTest, a_rewrite_behind_a_launch_that_waits_keeps_the_launch) {
+  constexpr std::size_t kRecordBytes = Journal::kRecordLimitBytes / 2;
+  constexpr std::size_t kCount = Journal::kCompactBytes / kRecordBytes + 1;
+  const std::string count = "echo x >> " + (directory_.path() / "count").string();
+  {
+    Node node(runs_directory());
+    node.runs->resume();
+    node.acknowledges = false;
+    for (std::uint64_t uid = 1; uid <= kCount; ++uid) {
+      RunOrder large = order(uid, "true");
+      large.executor = "";
+      large.job_name = std::string(kRecordBytes, 'x');
+      node.runs->start(large);
+    }
+    node.wait_for_results(kCount);
+    std::optional<FileSizeLimit> limit(1'000);
+    node.runs->start(order(1'000, count));
+    node.wait_for_stalls(1);
+    for (std::uint64_t uid = 1; uid <= kCount; ++uid) node.runs->acknowledge({uid, 5, 1});
+    limit.reset();
+    node.wait_for_results(kCount + 1);
+    EXPECT_TRUE(node.finished.back().second.success);
+  }
+  EXPECT_LT(journal_bytes(), kCount * kRecordBytes);  // The first to be acknowledged is gone.
+  Node node(runs_directory());
+  node.runs->resume();
+  node.wait_for_results(1);
+  EXPECT_EQ(node.finished[0].first.uid, 1'000U);
+  EXPECT_FALSE(node.finished[0].second.lost);
+  EXPECT_EQ(content_of(directory_.path() / "count"), "x\n");
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ constexpr Duration kStopLimit = seconds(5);
 
 class NodeImpl final : public Node {
  public:
-  NodeImpl(std::shared_ptr<RaftThread> thread, Post post, Identity identity)
+  NodeImpl(std::unique_ptr<RaftThread> thread, Post post, Identity identity)
       : thread_(std::move(thread)), post_(std::move(post)), identity_(std::move(identity)) {}
   ~NodeImpl() override { stop(Engine::Stop::Abrupt); }
 
@@ -38,7 +38,7 @@ class NodeImpl final : public Node {
   void answer(ProposeCallback callback, Result<std::vector<Outcome>> result);
   void answer_closed(std::function<void(Result<void>)> callback);
 
-  const std::shared_ptr<RaftThread> thread_;
+  const std::unique_ptr<RaftThread> thread_;
   const Post post_;
   const Identity identity_;
   std::mutex stop_mutex_;

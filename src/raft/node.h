@@ -162,7 +162,8 @@ class Node {
   virtual void snapshot(std::function<void(Result<void>)> callback) = 0;
 
   // Orderly end: waits for what is in flight, records the last index, stops the thread. Blocks for
-  // at most 5 s. Idempotent.
+  // at most 5 s; when the thread hangs until then (a dead disk), the process ends with status 1,
+  // since that thread goes on using the state machine. Idempotent; the destructor does the same.
   virtual void close() = 0;
 
   static constexpr std::size_t kEntryLimitBytes = 1024 * 1024;

@@ -1,6 +1,9 @@
 #include "raft/node.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "raft/test_support.h"
 
@@ -31,6 +34,31 @@ TEST(Node, a_group_of_one_leads_and_answers_with_the_outcome) {
   server.node->close();
   server.node->close();
   EXPECT_EQ(server.propose("late").error().code, ErrorCode::Unavailable);
+}
+
+// In a process of its own: the state machine is destroyed behind the node, and a thread that still
+// works on it must not be there any more.
+TEST(NodeDeathTest, a_thread_that_hangs_when_the_node_closes_ends_the_process) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  constexpr const char* kDirectory = "DKRON_TEST_DIRECTORY";
+  std::optional<TemporaryDirectory> directory;
+  if (std::getenv(kDirectory) == nullptr) {  // Not in the process that dies: it removes nothing.
+    directory.emplace();
+    ::setenv(kDirectory, directory->path().c_str(), 1);
+  }
+  EXPECT_EXIT(
+      {
+        TestNode server(std::getenv(kDirectory));
+        if (!server.open()) ::_exit(70);
+        server.machine->hold();
+        server.node->propose({Command{1, 1, 0, "held"}}, [](const auto&) {});
+        server.machine->wait_until_held();
+        std::atexit([] { ::_exit(71); });
+        server.node->close();
+        ::_exit(72);
+      },
+      ::testing::ExitedWithCode(1), "the thread hangs and cannot be ended");
+  ::unsetenv(kDirectory);
 }
 
 TEST(Node, a_restart_applies_nothing_twice_and_the_term_grows) {

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -27,12 +28,12 @@ class BlockedSignals {
 
 }  // namespace
 
-Result<std::shared_ptr<RaftThread>> RaftThread::start(EngineSetup setup, StateMachine& machine,
+Result<std::unique_ptr<RaftThread>> RaftThread::start(EngineSetup setup, StateMachine& machine,
                                                       UniqueFd lock) {
-  std::shared_ptr<RaftThread> self(new RaftThread(std::move(lock)));
+  std::unique_ptr<RaftThread> self(new RaftThread(std::move(lock)));
   {
     const BlockedSignals blocked;
-    self->thread_ = std::thread([self, setup = std::move(setup), &machine]() mutable {
+    self->thread_ = std::thread([self = self.get(), setup = std::move(setup), &machine]() mutable {
       self->run(std::move(setup), machine);
     });
   }
@@ -92,12 +93,12 @@ void RaftThread::stop(Engine::Stop how, Duration limit) {
     std::unique_lock guard(mutex_);
     is_ended = changed_.wait_for(guard, limit, [this] { return is_ended_; });
   }
-  if (is_ended) {
-    thread_.join();
-    return;
+  if (!is_ended) {
+    log::fatal("raft: the thread hangs and cannot be ended; the process ends without it",
+               {{"waited", limit}});
+    ::_exit(kHungExitStatus);
   }
-  log::error("raft thread does not end; it is left behind", {{"waited", limit}});
-  thread_.detach();
+  thread_.join();
 }
 
 }  // namespace dkron::raft

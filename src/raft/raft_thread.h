@@ -1,7 +1,8 @@
 // RaftThread: the thread with the libuv loop on which an Engine lives.
 //
-// Shared by the Node and the thread itself: when the thread hangs on a dead disk and the time for
-// stopping is over, the Node leaves it behind instead of hanging, too.
+// Owned by the Node. A thread that hangs on a dead disk can be neither ended nor left behind: it
+// would go on with a state machine and a store that their owners destroy. So stop() returns only
+// when the thread has ended; when the time for that is over, it ends the process.
 #pragma once
 
 #include <condition_variable>
@@ -15,10 +16,12 @@
 
 namespace dkron::raft {
 
-class RaftThread : public std::enable_shared_from_this<RaftThread> {
+class RaftThread {
  public:
+  static constexpr int kHungExitStatus = 1;
+
   // Blocks until the engine has started. `lock` is held until the thread has ended.
-  static Result<std::shared_ptr<RaftThread>> start(EngineSetup setup, StateMachine& machine,
+  static Result<std::unique_ptr<RaftThread>> start(EngineSetup setup, StateMachine& machine,
                                                    UniqueFd lock);
 
   // Runs `task` on the thread; false when it does not take any more. Any thread.
@@ -29,7 +32,8 @@ class RaftThread : public std::enable_shared_from_this<RaftThread> {
 
   Engine::Shared& shared() { return shared_; }
 
-  // Stops the engine and ends the thread; waits at most `limit`. Owner's thread, once.
+  // Stops the engine and ends the thread. A thread that has not ended after `limit` ends the
+  // process with kHungExitStatus, without destructors. Owner's thread, once.
   void stop(Engine::Stop how, Duration limit);
 
  private:

@@ -86,7 +86,10 @@ void FileMachine::parse(std::string_view text) {
 Result<std::vector<Outcome>> FileMachine::apply(std::uint64_t index,
                                                 std::span<const CommandView> commands) {
   std::unique_lock lock(mutex_);
+  is_waiting_ = true;
+  released_.notify_all();
   released_.wait(lock, [this] { return !is_held_; });
+  is_waiting_ = false;
   if (index <= applied_index_) std::abort();
   ++applied_entries_;
   std::vector<Outcome> outcomes;
@@ -156,6 +159,11 @@ void FileMachine::release() {
   const std::lock_guard lock(mutex_);
   is_held_ = false;
   released_.notify_all();
+}
+
+void FileMachine::wait_until_held() {
+  std::unique_lock lock(mutex_);
+  released_.wait(lock, [this] { return is_held_ && is_waiting_; });
 }
 
 std::vector<std::string> FileMachine::values() const {

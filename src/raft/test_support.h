@@ -62,6 +62,7 @@ class FileMachine final : public StateMachine {
   // Any thread. While held, apply() waits, and the raft thread with it.
   void hold();
   void release();
+  void wait_until_held();  // Until apply() waits.
   std::vector<std::string> values() const;
   std::size_t applied_entries() const;  // Calls of apply() of this object.
   std::size_t published() const;
@@ -76,6 +77,7 @@ class FileMachine final : public StateMachine {
   mutable std::mutex mutex_;
   std::condition_variable released_;
   bool is_held_ = false;
+  bool is_waiting_ = false;
   std::uint64_t applied_index_ = 0;
   std::vector<std::string> values_;
   std::size_t applied_entries_ = 0;

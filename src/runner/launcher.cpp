@@ -53,6 +53,22 @@ raft::Command launch_command(const state::JobSummary& job, const Step& step, Ins
   return state::make_command(state::Kind::Launch, command);
 }
 
+// Stored activations may lie in a future that will not come for long. A job without a usable
+// schedule has none.
+Result<std::optional<raft::Command>> renew_activation(const model::Job& job, const TimeZone& zone,
+                                                      Instant now) {
+  auto schedule = model::parse_schedule(job, zone);
+  if (!schedule) return std::nullopt;
+  store::SetNextCommand command;
+  command.set_uid(job.uid);
+  command.set_schedule_revision(job.schedule_revision);
+  command.set_clock_went_back(true);
+  set_time(command.mutable_now(), now);
+  const Instant next = model::next_activation(job, *schedule, now);
+  if (!next.is_zero()) set_time(command.mutable_next(), next);
+  return state::make_command(state::Kind::SetNext, command);
+}
+
 }  // namespace
 
 Launcher::Launcher(Services services, GroupIds& groups)
@@ -60,8 +76,12 @@ Launcher::Launcher(Services services, GroupIds& groups)
       groups_(groups),
       scheduler_(services_.loop, services_.clock,
                  {[this](std::vector<scheduler::Due> due) { on_due(std::move(due)); },
-                  [this] { recompute_all(); }}),
-      recompute_timer_(services_.loop.make_timer()) {}
+                  [this] { renewal_.start(); }}),
+      renewal_(
+          services_, "activations are renewed, since the wall clock went back",
+          [zone = services_.server_zone](const store::Reader&, const model::Job& job, Instant now) {
+            return renew_activation(job, zone, now);
+          }) {}
 
 void Launcher::start() {
   services_.index.visit(
@@ -72,7 +92,7 @@ void Launcher::start() {
 void Launcher::stop() {
   scheduler_.stop();
   scheduler_.clear();
-  recompute_timer_->cancel();
+  renewal_.stop();
   ready_.clear();
   in_hand_.clear();
   held_.clear();
@@ -297,60 +317,6 @@ void Launcher::arm_stale(std::uint64_t uid) {
   in_hand_.erase(uid);
   state::JobSummary summary;
   if (services_.index.find(uid, &summary)) scheduler_.set(uid, services_.clock.wall() + seconds(1));
-}
-
-namespace {
-
-std::vector<raft::Command> renew_activations(const store::Reader& reader, const TimeZone& zone,
-                                             Instant now) {
-  std::vector<raft::Command> commands;
-  const auto visited = state::visit_jobs(reader, [&](const model::Job& job) {
-    auto schedule = model::parse_schedule(job, zone);
-    if (!schedule) return true;
-    store::SetNextCommand command;
-    command.set_uid(job.uid);
-    command.set_schedule_revision(job.schedule_revision);
-    command.set_clock_went_back(true);
-    set_time(command.mutable_now(), now);
-    const Instant next = model::next_activation(job, *schedule, now);
-    if (!next.is_zero()) set_time(command.mutable_next(), next);
-    commands.push_back(state::make_command(state::Kind::SetNext, command));
-    return true;
-  });
-  if (!visited) log::error("scheduler: cannot read the jobs", {{"error", visited.error()}});
-  return commands;
-}
-
-}  // namespace
-
-// The wall clock went far back: stored activations may lie in a future that will not come for long.
-void Launcher::recompute_all() {
-  const bool accepted = services_.workers.try_post(
-      [this, reader = std::shared_ptr<store::Reader>(services_.store.snapshot()),
-       zone = services_.server_zone, now = services_.clock.wall(), post = services_.loop.poster()] {
-        post([this, commands = renew_activations(*reader, zone, now)]() mutable {
-          if (!scheduler_.is_running()) return;
-          services_.propose(
-              std::move(commands),
-              [this](const Result<std::vector<raft::Outcome>>& outcomes) {
-                // A job that was edited meanwhile may have been given an activation of the old
-                // clock.
-                const bool all =
-                    outcomes && std::all_of(outcomes->begin(), outcomes->end(), [](const auto& o) {
-                      return o.code != ErrorCode::Conflict;
-                    });
-                if (!all) recompute_later();
-              },
-              false);
-        });
-      });
-  if (!accepted) recompute_later();
-}
-
-void Launcher::recompute_later() {
-  if (!scheduler_.is_running()) return;
-  log::warning("scheduler: activations are not renewed yet");
-  recompute_timer_->start(kRecomputePause, [this] { recompute_all(); });
 }
 
 std::vector<std::pair<std::uint64_t, std::pair<std::shared_ptr<const model::Job>, cron::Schedule>>>

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "runner/job_walk.h"
 #include "runner/services.h"
 #include "scheduler/plan.h"
 #include "scheduler/scheduler.h"
@@ -27,7 +28,6 @@ class Launcher {
   // Late launches per second over all jobs, so that a replay does not crowd out what is due now.
   static constexpr double kReplaysPerSecond = 200;
   static constexpr Duration kRetryPause = milliseconds(100);
-  static constexpr Duration kRecomputePause = seconds(1);
 
   Launcher(Services services, GroupIds& groups);
 
@@ -70,8 +70,6 @@ class Launcher {
   bool take_replay_token();
   void skip_decided(const state::JobSummary& summary, const cron::Schedule& schedule,
                     std::vector<raft::Command>* commands, std::vector<Pending>* pending);
-  void recompute_all();
-  void recompute_later();
 
   Services services_;
   GroupIds& groups_;
@@ -85,7 +83,7 @@ class Launcher {
   Duration replay_filled_at_{0};
   bool overload_logged_ = false;
   bool failure_logged_ = false;
-  std::unique_ptr<Timer> recompute_timer_;
+  JobWalk renewal_;  // After the wall clock went far back.
 };
 
 // Reads and parses jobs; worker threads. Jobs that are gone or do not parse are left out (logged).

@@ -25,12 +25,65 @@ void Runner::start() {
   running_ = true;
 }
 
-void Runner::take_over(const state::OpenWork& work) {
-  for (const store::OpenGroup& group : work.groups) {
-    auto job = state::find_job(services_.store.reader(), group.uid());
-    if (job && *job) reopen(group, std::make_shared<const model::Job>(std::move(**job)));
+struct Runner::TakeOver {
+  std::uint64_t term = 0;
+  state::OpenWork work;
+  std::size_t next = 0;  // Of its groups.
+  OnTakenOver done;
+};
+
+void Runner::take_over(state::OpenWork work, OnTakenOver done) {
+  auto take_over = std::make_shared<TakeOver>();
+  take_over->term = term_;
+  take_over->work = std::move(work);
+  take_over->done = std::move(done);
+  take_over_page(take_over);
+}
+
+namespace {
+
+using Jobs = std::vector<std::shared_ptr<const model::Job>>;
+
+// One for each group; null where the job is gone.
+Result<Jobs> read_jobs(const store::Reader& reader, const std::vector<std::uint64_t>& uids) {
+  Jobs jobs;
+  for (const std::uint64_t uid : uids) {
+    auto job = state::find_job(reader, uid);
+    if (!job) return fail(job.error());
+    jobs.push_back(*job ? std::make_shared<const model::Job>(std::move(**job)) : nullptr);
   }
-  for (const store::FollowUp& follow_up : work.follow_ups) start_children(follow_up);
+  return jobs;
+}
+
+}  // namespace
+
+void Runner::take_over_page(const std::shared_ptr<TakeOver>& take_over) {
+  const auto& groups = take_over->work.groups;
+  const std::size_t first = take_over->next;
+  if (take_over->term != term_ || first == groups.size()) {
+    if (take_over->term == term_)
+      for (const store::FollowUp& f : take_over->work.follow_ups) start_children(f);
+    take_over->done({});
+    return;
+  }
+  take_over->next = std::min(groups.size(), first + kPageRuns);
+  std::vector<std::uint64_t> uids;
+  for (std::size_t i = first; i < take_over->next; ++i) uids.push_back(groups[i].uid());
+  const bool accepted =
+      services_.workers.try_post([this, take_over, first, uids, reader = &services_.store.reader(),
+                                  post = services_.loop.poster()] {
+        post([this, take_over, first, jobs = read_jobs(*reader, uids)] {
+          if (!jobs) {
+            take_over->done(fail(jobs.error()));
+            return;
+          }
+          for (std::size_t i = 0; take_over->term == term_ && i < jobs->size(); ++i) {
+            if ((*jobs)[i] != nullptr) reopen(take_over->work.groups[first + i], (*jobs)[i]);
+          }
+          take_over_page(take_over);
+        });
+      });
+  if (!accepted) take_over->done(fail(ErrorCode::Overloaded, "the workers are busy"));
 }
 
 void Runner::reopen(const store::OpenGroup& group, const std::shared_ptr<const model::Job>& job) {
@@ -47,6 +100,7 @@ void Runner::reopen(const store::OpenGroup& group, const std::shared_ptr<const m
 
 void Runner::stop() {
   running_ = false;
+  ++term_;
   retry_timer_->cancel();
   retries_.clear();
 }

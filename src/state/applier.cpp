@@ -70,6 +70,7 @@ Result<raft::Outcome> Applier::dispatch(const raft::CommandView& command) {
       case Kind::Retry: return decode(command.payload, &Applier::retry);
       case Kind::Started: return decode(command.payload, &Applier::started);
       case Kind::Done: return decode(command.payload, &Applier::done);
+      case Kind::TrimLedger: return decode(command.payload, &Applier::trim_ledger_by_age);
     }
   }
   return fail(ErrorCode::Internal,

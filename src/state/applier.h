@@ -64,8 +64,12 @@ class Applier {
                                         store::JobState* state);
   Result<void> record_without_node(const store::LaunchCommand& launch,
                                    const store::JobDefinition& definition, store::JobState* state);
+  Result<Outcome> keep_or_complete(const store::JobDefinition& definition,
+                                   const store::OpenGroup& group, store::JobState* state);
+  Result<std::string> recorded_status(std::uint64_t uid, std::int64_t group);
   Result<Outcome> late_result(const store::DoneCommand& command,
-                              const store::JobDefinition& definition, store::JobState* state);
+                              const store::JobDefinition& definition, store::OpenGroup* group,
+                              store::JobState* state);
   Result<void> count_result(const store::DoneCommand& command, store::JobState* state);
   Result<void> count_day(Instant day, int successes, int failures, Instant now);
   Result<void> complete_group(const store::JobDefinition& definition, const store::OpenGroup& group,
@@ -78,6 +82,8 @@ class Applier {
   Result<void> void_future(store::JobState* state, Instant now);
   Result<void> add_ledger_row(store::JobState* state, const store::LedgerRow& row);
   Result<void> trim_ledger(store::JobState* state, Instant now);
+  Result<void> cut_ledger(store::JobState* state, Instant now);
+  Result<Outcome> trim_ledger_by_age(const store::TrimLedgerCommand& command);
 
   // applier.cpp: typed rows.
   template <class Message>

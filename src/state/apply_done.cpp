@@ -1,6 +1,7 @@
 // The result of an attempt and what follows from it: counters, status, retry, children, retention
 // (spec engine 2.3 ExecutionDone, 5.6, 5.10). Status and follow-ups are decided exactly once, when
-// the last target of a run is final.
+// the last target of a run is final; only the real result of an attempt that was given up as lost
+// corrects the status afterwards.
 #include <algorithm>
 
 #include "base/assert.h"
@@ -47,6 +48,16 @@ std::int32_t one_more(std::int32_t count) {
   return count == INT32_MAX ? count : count + 1;
 }
 
+// Of an attempt that was given up as lost; a later one of the same target has the last word.
+void take_success(const store::DoneCommand& command, store::OpenGroup* group) {
+  for (store::Target& target : *group->mutable_targets()) {
+    if (target.node() != command.node() || target.attempt() != command.attempt()) continue;
+    target.set_phase(store::Target::FINAL);
+    target.set_success(true);
+    target.clear_retry_at();
+  }
+}
+
 bool is_complete(const store::OpenGroup& group) {
   return std::all_of(group.targets().begin(), group.targets().end(),
                      [](const store::Target& t) { return t.phase() == store::Target::FINAL; });
@@ -72,7 +83,8 @@ Result<raft::Outcome> Applier::done(const store::DoneCommand& command) {
       }
     }
   }
-  if (target == nullptr) return late_result(command, definition, &state);
+  if (target == nullptr)
+    return late_result(command, definition, *group ? &**group : nullptr, &state);
 
   auto row = store_result(command, definition.name(), &**group, &state);
   if (!row) return fail(row.error());
@@ -88,15 +100,21 @@ Result<raft::Outcome> Applier::done(const store::DoneCommand& command) {
   } else {
     target->set_phase(store::Target::FINAL);
   }
-  const bool complete = is_complete(**group);
-  changes_.push_back(AttemptFinished{command.uid(), model::to_execution(*row, {}), complete});
-  if (!complete) put(group_key, **group);
+  changes_.push_back(
+      AttemptFinished{command.uid(), model::to_execution(*row, {}), is_complete(**group)});
   if (auto trimmed = trim_executions(definition, &state); !trimmed) return fail(trimmed.error());
-  if (complete) {
-    if (auto completed = complete_group(definition, **group, &state); !completed)
+  return keep_or_complete(definition, **group, &state);
+}
+
+Result<raft::Outcome> Applier::keep_or_complete(const store::JobDefinition& definition,
+                                                const store::OpenGroup& group,
+                                                store::JobState* state) {
+  if (is_complete(group)) {
+    if (auto completed = complete_group(definition, group, state); !completed)
       return fail(completed.error());
   } else {
-    put_state(definition, &state);
+    put(keys::group(group.uid(), group.group()), group);
+    put_state(definition, state);
   }
   return Outcome{};
 }
@@ -140,15 +158,19 @@ Result<void> Applier::record_without_node(const store::LaunchCommand& launch,
   auto row = store_result(done, definition.name(), &group, state);
   if (!row) return fail(row.error());
   state->set_status("failed");
+  state->set_status_group(launch.group());
   changes_.push_back(AttemptFinished{definition.uid(), model::to_execution(*row, {}), true});
   return trim_executions(definition, state);
 }
 
 // A result for an attempt that is not open: a repetition (nothing to do), or the real result of one
-// that was given up as lost, which then replaces it and corrects the counters.
+// that was given up as lost. That one replaces the record, corrects the counters and is told like
+// any other end. A success also counts for the run: while that is open, in place of the retry that
+// waits; afterwards it corrects the status, if this run is the one that decided it. Children that
+// were not started then are not started now: whoever looked after them knows of the failure.
 Result<raft::Outcome> Applier::late_result(const store::DoneCommand& command,
                                            const store::JobDefinition& definition,
-                                           store::JobState* state) {
+                                           store::OpenGroup* group, store::JobState* state) {
   const std::string key =
       keys::execution(command.uid(), command.group(), command.node(), command.attempt());
   auto row = find<store::Execution>(key);
@@ -165,8 +187,41 @@ Result<raft::Outcome> Applier::late_result(const store::DoneCommand& command,
     return fail(counted.error());
   }
   if (auto counted = count_result(command, state); !counted) return fail(counted.error());
+  if (group != nullptr) {
+    if (command.success()) take_success(command, group);
+  } else if (state->status_group() == command.group()) {
+    auto status = recorded_status(command.uid(), command.group());
+    if (!status) return fail(status.error());
+    state->set_status(*status);
+  }
+  const bool complete = group == nullptr || is_complete(*group);
+  changes_.push_back(
+      AttemptFinished{command.uid(), model::to_execution(replacement, {}), complete, true});
+  if (group != nullptr) return keep_or_complete(definition, *group, state);
   put_state(definition, state);
   return Outcome{};
+}
+
+// Of a run that is over, from its executions: the last attempt of each node counts.
+Result<std::string> Applier::recorded_status(std::uint64_t uid, std::int64_t group) {
+  store::OpenGroup run;
+  bool readable = true;
+  const std::string rows = keys::executions_from(uid, group);
+  auto scanned =
+      batch_.scan(rows, keys::end_of(rows), [&](std::string_view, std::string_view value) {
+        store::Execution row;
+        readable = row.ParseFromArray(value.data(), static_cast<int>(value.size()));
+        if (!readable) return false;
+        const int size = run.targets_size();
+        const bool same_node = size > 0 && run.targets(size - 1).node() == row.node();
+        store::Target* target = same_node ? run.mutable_targets(size - 1) : run.add_targets();
+        target->set_node(row.node());
+        target->set_success(row.success());
+        return true;
+      });
+  if (!scanned) return fail(scanned.error());
+  if (!readable) return fail(ErrorCode::Corrupt, "store: unreadable execution row");
+  return std::string(status_of(run));
 }
 
 Result<void> Applier::count_result(const store::DoneCommand& command, store::JobState* state) {
@@ -211,6 +266,7 @@ Result<void> Applier::complete_group(const store::JobDefinition& definition,
   state->set_open_groups(state->open_groups() - 1);
   if (group.holds_slot() && state->held_slots() > 0) state->set_held_slots(state->held_slots() - 1);
   state->set_status(std::string(status_of(group)));
+  state->set_status_group(group.group());
   put_state(definition, state);
   if (state->status() != "success") return {};
   if (state->dependent_jobs_size() > 0) {

@@ -145,6 +145,109 @@ TEST(ApplyDone, a_late_result_replaces_what_was_given_up_as_lost) {
   EXPECT_EQ(day->success_count(), 1U);
 }
 
+store::DoneCommand lost_of(const Bench& bench, std::int64_t group, const std::string& node = "n1") {
+  auto lost = bench.done_of("a", group, false, node);
+  lost.set_lost(true);
+  return lost;
+}
+
+TEST(ApplyDone, a_late_result_is_told_and_corrects_the_status_that_its_run_decided) {
+  Bench bench;
+  bench.set_job(job_named("a"));
+  bench.set_job(job_named("c", "a"));
+  bench.launch("a", 10, {"n1", "n2"});
+  bench.finish("a", 10, true, "n2");
+  bench.apply(Kind::Done, lost_of(bench, 10));
+  EXPECT_EQ(bench.state("a").status(), "partially_failed");
+  bench.finish("a", 10, true);
+  EXPECT_EQ(bench.state("a").status(), "success");
+  const auto told = bench.changes_of<AttemptFinished>();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_TRUE(told[0].replaces_lost);
+  EXPECT_TRUE(told[0].run_complete);
+  EXPECT_TRUE(told[0].execution.success);
+  EXPECT_FALSE(told[0].execution.lost);
+  EXPECT_EQ(bench.count("f/"), 0U);  // What follows from a run is decided once.
+  bench.finish("a", 10, true);
+  EXPECT_TRUE(bench.changes_of<AttemptFinished>().empty());
+}
+
+TEST(ApplyDone, a_late_failure_is_told_and_leaves_the_status) {
+  Bench bench;
+  bench.set_job(job_named("a"));
+  bench.launch("a", 10);
+  bench.apply(Kind::Done, lost_of(bench, 10));
+  bench.finish("a", 10, false);
+  EXPECT_EQ(bench.state("a").status(), "failed");
+  EXPECT_EQ(bench.state("a").error_count(), 1);
+  ASSERT_EQ(bench.changes_of<AttemptFinished>().size(), 1U);
+  EXPECT_TRUE(bench.changes_of<AttemptFinished>()[0].replaces_lost);
+}
+
+TEST(ApplyDone, a_late_result_leaves_the_status_of_a_newer_run) {
+  Bench bench;
+  bench.set_job(job_named("a"));
+  bench.launch("a", 10);
+  bench.apply(Kind::Done, lost_of(bench, 10));
+  bench.launch("a", 11);
+  bench.finish("a", 11, false);
+  bench.finish("a", 10, true);
+  EXPECT_EQ(bench.state("a").status(), "failed");
+  EXPECT_EQ(bench.state("a").success_count(), 1);
+}
+
+TEST(ApplyDone, a_late_success_counts_for_its_run_while_that_is_open) {
+  Bench bench;
+  bench.set_job(job_named("a"));
+  bench.set_job(job_named("c", "a"));
+  bench.launch("a", 10, {"n1", "n2"});
+  bench.apply(Kind::Done, lost_of(bench, 10));
+  bench.finish("a", 10, true);
+  ASSERT_EQ(bench.changes_of<AttemptFinished>().size(), 1U);
+  EXPECT_FALSE(bench.changes_of<AttemptFinished>()[0].run_complete);
+  bench.finish("a", 10, true, "n2");
+  EXPECT_EQ(bench.state("a").status(), "success");
+  EXPECT_EQ(bench.count("f/"), 1U);
+}
+
+TEST(ApplyDone, a_late_success_takes_the_place_of_the_retry_that_waits) {
+  Bench bench;
+  auto job = job_named("a");
+  job.set_retries(1);
+  const auto uid = bench.set_job(job);
+  bench.launch("a", 10);
+  bench.apply(Kind::Done, lost_of(bench, 10));
+  EXPECT_EQ(bench.state("a").open_groups(), 1U);
+  bench.finish("a", 10, true);
+  EXPECT_EQ(bench.state("a").status(), "success");
+  EXPECT_EQ(bench.state("a").open_groups(), 0U);
+  store::RetryCommand retry;
+  retry.set_uid(uid);
+  retry.set_group(10);
+  retry.set_node("n1");
+  retry.set_attempt(2);
+  EXPECT_EQ(bench.apply(Kind::Retry, retry).code, ErrorCode::NotFound);
+}
+
+TEST(ApplyDone, a_late_success_does_not_end_the_attempt_that_followed) {
+  Bench bench;
+  auto job = job_named("a");
+  job.set_retries(1);
+  const auto uid = bench.set_job(job);
+  bench.launch("a", 10);
+  bench.apply(Kind::Done, lost_of(bench, 10));
+  store::RetryCommand retry;
+  retry.set_uid(uid);
+  retry.set_group(10);
+  retry.set_node("n1");
+  retry.set_attempt(2);
+  EXPECT_EQ(bench.apply(Kind::Retry, retry).code, ErrorCode::Ok);
+  bench.finish("a", 10, true);
+  EXPECT_EQ(bench.state("a").open_groups(), 1U);
+  bench.finish("a", 10, false, "n1", 2);
+  EXPECT_EQ(bench.state("a").status(), "failed");
+}
+
 TEST(ApplyDone, an_ephemeral_job_goes_with_its_first_success) {
   Bench bench;
   auto job = job_named("a");

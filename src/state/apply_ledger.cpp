@@ -126,12 +126,29 @@ Result<void> Applier::void_future(store::JobState* state, Instant now) {
 }
 
 // Trims in steps, once the rows exceed the limit by a quarter or enough rows have passed for age to
-// matter, so that a launch costs one put.
+// matter, so that a launch costs one put. Of a job that gets no rows any more TrimLedger takes
+// care.
 Result<void> Applier::trim_ledger(store::JobState* state, Instant now) {
   constexpr std::uint32_t kSlack = kLedgerRowsLimit / 4;
   constexpr std::uint32_t kAgeCheckRows = 64;
   const bool too_many = state->ledger_rows() > kLedgerRowsLimit + kSlack;
   if (!too_many && state->ledger_rows() % kAgeCheckRows != 0) return {};
+  return cut_ledger(state, now);
+}
+
+Result<raft::Outcome> Applier::trim_ledger_by_age(const store::TrimLedgerCommand& command) {
+  auto found = find_job(command.uid());
+  if (!found) return fail(found.error());
+  if (!*found) return refuse(ErrorCode::NotFound, "the job was deleted");
+  auto& [definition, state] = **found;
+  const std::uint32_t before = state.ledger_rows();
+  if (auto cut = cut_ledger(&state, get_time(command.now())); !cut) return fail(cut.error());
+  if (state.ledger_rows() != before) put_state(definition, &state);
+  return Outcome{};
+}
+
+// Leaves the newest rows, as many as the limits of number and age allow.
+Result<void> Applier::cut_ledger(store::JobState* state, Instant now) {
   const std::string rows = keys::ledger_of(state->uid());
   const std::string end = keys::end_of(rows);
   std::uint32_t kept = 0;

@@ -150,5 +150,37 @@ TEST(ApplyLedger, rows_older_than_30_days_are_trimmed_as_rows_pass) {
   EXPECT_EQ(bench.apply(Kind::Launch, bench.launch_of("a", 3)).code, ErrorCode::Conflict);
 }
 
+TEST(ApplyLedger, rows_older_than_30_days_go_on_demand_though_no_row_is_added) {
+  Bench bench;
+  const auto uid = bench.set_job(job_named("a"));
+  const std::int64_t day = 24 * 3600;
+  for (int i = 1; i <= 5; ++i) bench.launch("a", i * day);
+  store::TrimLedgerCommand trim;
+  trim.set_uid(uid);
+  model::set_time(trim.mutable_now(), at(kStart + 31 * day));
+  EXPECT_FALSE(*has_outcomes_before(bench.store.reader(), uid, at(kStart + day)));
+  EXPECT_TRUE(*has_outcomes_before(bench.store.reader(), uid, at(kStart + day + 1)));
+  const auto before = bench.dump();
+  EXPECT_EQ(bench.apply(Kind::TrimLedger, trim).code, ErrorCode::Ok);
+  EXPECT_EQ(bench.dump(), before);  // The oldest is 30 days old, not more.
+
+  model::set_time(trim.mutable_now(), at(kStart + 33 * day));
+  EXPECT_EQ(bench.apply(Kind::TrimLedger, trim).code, ErrorCode::Ok);
+  const auto rows = bench.ledger("a");
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(model::get_time(rows.back().last()), at(kStart + 3 * day));
+  EXPECT_EQ(bench.state("a").ledger_rows(), 3U);
+  EXPECT_EQ(bench.changes_of<JobChanged>().size(), 1U);
+
+  model::set_time(trim.mutable_now(), at(kStart + 99 * day));
+  EXPECT_EQ(bench.apply(Kind::TrimLedger, trim).code, ErrorCode::Ok);
+  EXPECT_EQ(bench.state("a").ledger_rows(), 0U);
+  EXPECT_FALSE(*has_outcomes_before(bench.store.reader(), uid, at(kStart + 99 * day)));
+  // Though its row is gone, the instant is not launched again.
+  EXPECT_EQ(bench.apply(Kind::Launch, bench.launch_of("a", 3 * day)).code, ErrorCode::Conflict);
+  trim.set_uid(uid + 1);
+  EXPECT_EQ(bench.apply(Kind::TrimLedger, trim).code, ErrorCode::NotFound);
+}
+
 }  // namespace
 }  // namespace dkron::state

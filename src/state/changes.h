@@ -72,6 +72,7 @@ struct AttemptFinished {
   std::uint64_t uid = 0;
   model::Execution execution;  // Without the output.
   bool run_complete = false;   // No target is open and no retry waits.
+  bool replaces_lost = false;  // Was told before, as lost and failed; this is its real end.
 };
 
 struct FollowUpOpened {

@@ -28,6 +28,7 @@ enum class Kind : std::uint16_t {
   Retry = 12,
   Started = 13,
   Done = 14,
+  TrimLedger = 15,
 };
 
 inline constexpr std::uint16_t kCommandVersion = 1;

@@ -21,7 +21,7 @@ class CommandSource {
   raft::Command next(const Bench& bench) {
     ++clock_;
     const std::uint64_t request = random_.below(4) == 0 ? 1 + random_.below(50) : 0;
-    switch (random_.below(14)) {
+    switch (random_.below(15)) {
       case 0: return make_command(Kind::InitCluster, init(), request);
       case 1:
       case 2: return make_command(Kind::SetJob, set_job(), request);
@@ -40,6 +40,7 @@ class CommandSource {
       case 10: return make_command(Kind::DependentRun, dependent(), request);
       case 11: return make_command(Kind::Retry, attempt<store::RetryCommand>(), request);
       case 12: return make_command(Kind::Started, started(), request);
+      case 13: return make_command(Kind::TrimLedger, trim(), request);
       default: return make_command(Kind::Done, done(), request);
     }
   }
@@ -96,6 +97,13 @@ class CommandSource {
   store::SetPauseCommand pause() {
     store::SetPauseCommand command;
     command.set_paused(random_.below(6) == 0);
+    return command;
+  }
+  store::TrimLedgerCommand trim() {
+    store::TrimLedgerCommand command;
+    command.set_uid(1 + random_.below(8));
+    *command.mutable_now() =
+        time(clock_ + 30 * 24 * 3600 - static_cast<std::int64_t>(random_.below(30)));
     return command;
   }
   store::SetNextCommand set_next(const Bench& bench) {

@@ -13,7 +13,7 @@ TEST(Machine, a_kind_or_version_that_it_does_not_know_stops_it_and_says_upgrade)
   bench.set_job(job_named("a"));
   const auto before = bench.store.rows();
   for (const auto& [kind, version] : std::vector<std::pair<std::uint16_t, std::uint16_t>>{
-           {0, 1}, {15, 1}, {65535, 1}, {2, 0}, {2, 2}}) {
+           {0, 1}, {16, 1}, {65535, 1}, {2, 0}, {2, 2}}) {
     raft::Command command;
     command.kind = kind;
     command.version = version;

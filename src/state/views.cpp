@@ -96,11 +96,13 @@ Result<std::optional<model::Job>> find_job(const store::Reader& reader, std::uin
   return find_job(reader, **name);
 }
 
-Result<void> visit_jobs(const store::Reader& reader, const std::function<bool(model::Job)>& visit) {
+Result<void> visit_jobs(const store::Reader& reader, const std::function<bool(model::Job)>& visit,
+                        std::string_view from) {
   Error failure;
   bool ok = true;
-  auto scanned = scan_prefix<store::JobDefinition>(
-      reader, "j/", [&](std::string_view, store::JobDefinition definition) {
+  auto scanned = scan_rows<store::JobDefinition>(
+      reader, keys::definition(from), keys::end_of("j/"),
+      [&](std::string_view, store::JobDefinition definition) {
         auto job = join(reader, std::optional(std::move(definition)));
         if (!job) {
           ok = false;
@@ -211,6 +213,19 @@ Result<std::optional<store::LedgerRow>> find_outcome(const store::Reader& reader
   if (!scanned) return fail(scanned.error());
   if (covering && get_time(covering->first()) > instant) covering.reset();
   return covering;
+}
+
+Result<bool> has_outcomes_before(const store::Reader& reader, std::uint64_t uid, Instant instant) {
+  bool found = false;
+  // Keys run from new to old.
+  const std::string from = keys::ledger(uid, instant) + '\0';
+  auto scanned = reader.scan(from, keys::end_of(keys::ledger_of(uid)),
+                             [&found](std::string_view, std::string_view) {
+                               found = true;
+                               return false;
+                             });
+  if (!scanned) return fail(scanned.error());
+  return found;
 }
 
 Result<std::vector<DayCount>> list_statistics(const store::Reader& reader, Instant today,

@@ -19,8 +19,9 @@ namespace dkron::state {
 Result<std::optional<model::Job>> find_job(const store::Reader& reader, const std::string& name);
 Result<std::optional<model::Job>> find_job(const store::Reader& reader, std::uint64_t uid);
 
-// Calls back for each job in the order of names until it returns false.
-Result<void> visit_jobs(const store::Reader& reader, const std::function<bool(model::Job)>& visit);
+// Calls back for each job in the order of names, from the name `from` on, until it returns false.
+Result<void> visit_jobs(const store::Reader& reader, const std::function<bool(model::Job)>& visit,
+                        std::string_view from = {});
 
 // The newest `limit` finished executions of the job and those under way, oldest first by group.
 // Their outputs are left out; read_outputs() adds them to those that are shown.
@@ -43,6 +44,9 @@ Result<LedgerPage> list_ledger(const store::Reader& reader, std::uint64_t uid, s
 // The row that covers `instant`.
 Result<std::optional<store::LedgerRow>> find_outcome(const store::Reader& reader, std::uint64_t uid,
                                                      Instant instant);
+
+// Whether the ledger has rows that end before `instant`.
+Result<bool> has_outcomes_before(const store::Reader& reader, std::uint64_t uid, Instant instant);
 
 struct DayCount {
   std::string date;  // YYYY-MM-DD

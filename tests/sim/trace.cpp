@@ -49,6 +49,8 @@ Said read(const raft::Command& c) {
     case state::Kind::Retry: return about_uid<store::RetryCommand>("Retry", c.payload);
     case state::Kind::Started: return about_uid<store::StartedCommand>("Started", c.payload);
     case state::Kind::Done: return about_uid<store::DoneCommand>("Done", c.payload);
+    case state::Kind::TrimLedger:
+      return about_uid<store::TrimLedgerCommand>("TrimLedger", c.payload);
     case state::Kind::InitCluster:
     case state::Kind::SetPause: break;
   }
