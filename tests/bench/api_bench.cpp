@@ -1,5 +1,7 @@
 // Creating and listing jobs over REST.
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "benches.h"
 #include "http_load.h"
@@ -81,19 +83,49 @@ void bench_list(const BenchOptions& options) {
   report("resident with 100,000 jobs", server.resident_mb(), "MB", 0, 0);
 }
 
+namespace {
+
+constexpr std::uint64_t kMillion = 1'000'000;
+constexpr double kMillionLimitSeconds = 1'800;
+
+std::string runs_of(const ServerProcess& server, const std::string& job) {
+  const std::string body = fetch(server.port(), make_get("/v1/jobs/" + job));
+  const std::string key = "\"success_count\":";
+  const auto at = body.find(key);
+  if (at == std::string::npos) return "";
+  return body.substr(at + key.size(), body.find(',', at) - at - key.size());
+}
+
+// Seconds until a job that is due every second has run once more than it had.
+double seconds_to_tick(const ServerProcess& server) {
+  constexpr int kPolls = 6'000;
+  const auto began = std::chrono::steady_clock::now();
+  const std::string before = runs_of(server, "tick");
+  for (int i = 0; i < kPolls && runs_of(server, "tick") == before; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
+
+}  // namespace
+
 void bench_million(const BenchOptions& options) {
   ServerProcess server(options.server);
-  const LoadResult created = create(server, 32, 0, 1'000'000, 600);
-  note(std::to_string(created.answers) + " jobs created at " +
+  const LoadResult created = create(server, 32, 0, kMillion, kMillionLimitSeconds);
+  const std::uint64_t jobs = created.answers - created.errors;
+  note(std::to_string(jobs) + " jobs created at " +
        std::to_string(static_cast<int>(created.rate())) + "/s");
-  report("resident with 1,000,000 jobs", server.resident_mb(), "MB", 1'200, -1);
-  // A job due every second tells when the first tick came.
+  if (jobs < kMillion) note("the million was not reached in time: what follows is of fewer jobs");
+  const std::string stored = " with " + std::to_string(jobs) + " jobs";
+  report("resident" + stored, server.resident_mb(), "MB", 1'200, -1);
   fetch(server.port(),
         make_post("/v1/jobs",
                   "{\"name\":\"tick\",\"schedule\":\"* * * * * *\",\"executor\":\"shell\","
                   "\"executor_config\":{\"command\":\"/bin/true\"}}"));
-  const double seconds = server.restart();
-  report("restart with 1,000,000 jobs until it leads", seconds, "s", 8, -1);
+  const double until_leading = server.restart();
+  report("restart" + stored + " until it leads", until_leading, "s", 0, 0);
+  report("restart" + stored + " until the first tick", until_leading + seconds_to_tick(server), "s",
+         8, -1);
   report("resident behind the restart", server.resident_mb(), "MB", 1'200, -1);
 }
 
