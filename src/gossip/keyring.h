@@ -23,7 +23,7 @@ class Keyring {
   const std::vector<std::string>& keys() const { return keys_; }  // Primary first.
   Result<> install(std::string key);                              // A present key is no error.
   Result<> use(std::string_view key);     // Moves it to the front. NotFound when it is not there.
-  Result<> remove(std::string_view key);  // The primary cannot go.
+  Result<> remove(std::string_view key);  // The primary cannot go; an absent key is no error.
 
   // With version 1, additional data `associated`.
   std::string seal(std::string_view plain, std::string_view associated) const;
@@ -36,7 +36,9 @@ class Keyring {
   std::vector<std::string> keys_;
 };
 
-// The keyring file of Serf: a JSON array of Base64 texts, primary first.
+// The keyring file of Serf: a JSON array of Base64 texts, primary first. TooLarge beyond
+// kMaxKeyringFileBytes.
+inline constexpr std::size_t kMaxKeyringFileBytes = 64 << 10;
 Result<Keyring> parse_keyring(std::string_view json);
 std::string format_keyring(const Keyring& ring);
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -85,7 +86,11 @@ std::string encode(const Relay& message);
 
 Result<SerfMessage> decode_serf_message(std::string_view bytes);
 
-// The user state of a push/pull.
+// The user state of a push/pull. At most kMaxStateMembers members, kMaxStateSlots slots of the ring
+// and kMaxStateEvents events in them; TooLarge beyond.
+inline constexpr std::size_t kMaxStateMembers = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxStateSlots = std::size_t{1} << 16;
+inline constexpr std::size_t kMaxStateEvents = std::size_t{1} << 16;
 struct SerfState {
   struct Event {
     std::string name;
@@ -96,7 +101,8 @@ struct SerfState {
     std::vector<Event> events;
   };
   LamportTime time = 0;
-  std::map<std::string, LamportTime> status_times;
+  // By member, each once; peers send them in any order, and it is kept.
+  std::vector<std::pair<std::string, LamportTime>> status_times;
   std::vector<std::string> left_members;
   LamportTime event_time = 0;
   std::vector<std::optional<EventSlot>> events;  // The ring; empty slots may be left out.
@@ -144,18 +150,23 @@ struct KeyResponse {
 std::string encode(const KeyResponse& response);
 Result<KeyResponse> decode_key_response(std::string_view bytes);
 
-// Tags as an alive message's meta: ff and a map; a meta without ff is an old role.
+// Tags as an alive message's meta: ff and a map; a meta without ff is an old role. TooLarge when it
+// has more than kMaxMetaBytes; whoever encodes checks the size before use.
 inline constexpr std::size_t kMaxMetaBytes = 512;
 std::string encode_tags(const Tags& tags);
 Result<Tags> decode_tags(std::string_view meta);
 
-// A network coordinate as the payload of an ack: version 1 and a map.
+// A network coordinate as the payload of an ack: version 1 and a map. Decoded ones are finite and
+// have kCoordinateDimensions.
+inline constexpr std::size_t kCoordinateDimensions = 8;
 struct CoordinateRecord {
   std::vector<double> vector;  // Seconds, 8 dimensions.
   double error = 0;
   double adjustment = 0;
   double height = 0;
 };
+// Finite, with the right number of dimensions.
+bool is_usable(const CoordinateRecord& coordinate);
 std::string encode(const CoordinateRecord& coordinate);
 Result<CoordinateRecord> decode_coordinate(std::string_view payload);
 
