@@ -66,6 +66,7 @@ Result<void> look_up(const config::HostPort& name, Addresses* found) {
   return {};
 }
 
+// At least one host is a name.
 Result<Addresses> look_up_all(const Addresses& hosts, Duration deadline) {
   Addresses found;
   std::optional<Error> first_error;
@@ -78,8 +79,9 @@ Result<Addresses> look_up_all(const Addresses& hosts, Duration deadline) {
       first_error = std::move(done.error());
     }
   }
-  if (found.empty() && first_error) return fail(std::move(*first_error));
-  return found;
+  if (!found.empty()) return found;
+  if (first_error) return fail(std::move(*first_error));
+  return fail(ErrorCode::Timeout, "lookup " + hosts.front().host + ": i/o timeout");
 }
 
 }  // namespace
@@ -126,15 +128,23 @@ Result<config::HostPort> parse_plain(std::string_view text, std::uint16_t defaul
 }
 
 Result<Addresses> resolve_all(std::span<const config::HostPort> hosts, Duration deadline) {
-  Addresses copy(hosts.begin(), hosts.end());
-  if (std::all_of(copy.begin(), copy.end(), [](const auto& host) { return is_ip(host.host); })) {
-    return copy;
+  Addresses ips;
+  std::string first_name;
+  for (const config::HostPort& host : hosts) {
+    if (is_ip(host.host)) {
+      ips.push_back(host);
+    } else if (first_name.empty()) {
+      first_name = host.host;
+    }
   }
-  const auto name =
-      std::find_if(copy.begin(), copy.end(), [](const auto& host) { return !is_ip(host.host); });
-  const std::string what = "lookup " + name->host;
-  return run_until(deadline, what,
-                   [copy = std::move(copy), deadline] { return look_up_all(copy, deadline); });
+  if (first_name.empty()) return ips;
+  auto found = run_until(deadline, "lookup " + first_name,
+                         [copy = Addresses(hosts.begin(), hosts.end()), deadline] {
+                           return look_up_all(copy, deadline);
+                         });
+  // A resolver that hangs takes away the names only.
+  if (!found && !ips.empty()) return ips;
+  return found;
 }
 
 }  // namespace dkron::discovery

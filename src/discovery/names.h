@@ -18,8 +18,9 @@ Result<config::HostPort> parse_plain(std::string_view text, std::uint16_t defaul
 
 bool is_ip(const std::string& host);
 
-// Every host as IPs, in the order given. Hosts that have no address are left out; when none has
-// any, the error is the first one's: `lookup nope.invalid: no such host` (NotFound).
+// Every host as IPs, in the order given. Hosts that have no address, or none in time, are left out;
+// when nothing is left, the error is the first one's: `lookup nope.invalid: no such host`
+// (NotFound).
 Result<Addresses> resolve_all(std::span<const config::HostPort> hosts, Duration deadline);
 
 // The text of an IP, as in a sockaddr or a DNS record: 4 or 16 bytes. Nothing for addresses that

@@ -48,6 +48,14 @@ TEST(Names, resolves_a_name_to_all_its_addresses_and_keeps_ips) {
   }
 }
 
+TEST(Names, keeps_the_ips_when_there_is_no_time_for_the_names) {
+  const Addresses hosts = {{"10.0.0.1", 1}, {"localhost", 2}};
+  const auto found = resolve_all(hosts, system_clock().steady() - seconds(1));
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(show(found).substr(0, 10), "10.0.0.1:1");
+  EXPECT_FALSE(resolve_all(std::span(hosts).subspan(1), system_clock().steady() - seconds(1)));
+}
+
 TEST(Names, leaves_out_addresses_that_nobody_can_be_joined_at) {
   const auto text = [](std::vector<unsigned char> bytes) { return to_ip_text(bytes).value_or(""); };
   EXPECT_EQ(text({10, 0, 0, 1}), "10.0.0.1");
