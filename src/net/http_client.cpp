@@ -241,6 +241,10 @@ void Exchange::set_up(const Hop& hop) {
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, limit);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, limit);
   }
+  if (!options_.ca_file.empty()) {
+    curl_easy_setopt(curl, CURLOPT_CAINFO, options_.ca_file.c_str());
+    curl_easy_setopt(curl, CURLOPT_CAPATH, nullptr);  // The system's would be trusted beside it.
+  }
   set_request(hop);
 }
 

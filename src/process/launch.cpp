@@ -150,10 +150,19 @@ Result<Started> Launcher::launch(const Command& command) {
   if (!output)
     return fail(output.error().code, "cannot open the output file: " + output.error().message);
 
+  Result<UniqueFd> errors = UniqueFd();
+  if (!command.error_path.empty()) {
+    errors = open_file(command.error_path, O_WRONLY | O_APPEND | O_CREAT);
+    if (errors) errors = above_standard(std::move(*errors));
+    if (!errors)
+      return fail(errors.error().code, "cannot open the error file: " + errors.error().message);
+  }
+  const int error_fd = errors->is_open() ? errors->get() : output->get();
+
   FileActions actions;
   actions.dup2(input.is_open() ? input.get() : null_.get(), STDIN_FILENO);
   actions.dup2(output->get(), STDOUT_FILENO);
-  actions.dup2(command.discard_stderr ? null_.get() : output->get(), STDERR_FILENO);
+  actions.dup2(command.discard_stderr ? null_.get() : error_fd, STDERR_FILENO);
   actions.close_from(STDERR_FILENO + 1);
   if (!command.working_directory.empty()) actions.chdir(command.working_directory);
   if (actions.failed()) return fork_exec_error(*path, ENOMEM);
@@ -174,6 +183,17 @@ Result<Started> Launcher::launch(const Command& command) {
     return fork_exec_error(*path, reason);
   }
   return Started({pid, read_start_time_ticks(pid)}, std::move(pidfd));
+}
+
+ExitStatus to_exit_status(const siginfo_t& info) {
+  ExitStatus status;
+  if (info.si_code == CLD_EXITED) {
+    status.code = info.si_status;
+  } else {
+    status.signal = info.si_status;
+    status.core_dumped = info.si_code == CLD_DUMPED;
+  }
+  return status;
 }
 
 std::uint64_t read_start_time_ticks(pid_t pid) {

@@ -1,5 +1,8 @@
-// Launch: the system calls by which one process comes to life. Used by the thread `spawn` only.
+// Launch: the system calls by which one process comes to life. A Launcher belongs to one thread
+// that may block: `spawn`, or a worker that runs a command to its end (process/capture.h).
 #pragma once
+
+#include <signal.h>
 
 #include <memory>
 
@@ -16,6 +19,7 @@ class Started {
   Started& operator=(Started&&) = delete;
   ~Started();
   ProcessId id() const { return id_; }
+  int pidfd() const { return pidfd_.get(); }
   UniqueFd take_pidfd() { return std::move(pidfd_); }
 
  private:
@@ -34,6 +38,9 @@ class Launcher {
   std::unique_ptr<Attributes> attributes_;
   UniqueFd null_;
 };
+
+// How a child ended, as waitid() tells it.
+ExitStatus to_exit_status(const siginfo_t& info);
 
 // Field 22 of /proc/<pid>/stat; 0 when there is no such process.
 std::uint64_t read_start_time_ticks(pid_t pid);

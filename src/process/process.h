@@ -35,6 +35,7 @@ struct Command {
   std::string input;                     // Given on stdin, then end of file; never blocks anybody
   Path output_path;                      // stdout and stderr; created, only ever appended to
   bool discard_stderr = false;           // stderr goes to /dev/null instead
+  Path error_path;                       // stderr goes there, like output_path; "" = with stdout
 };
 
 struct ExitStatus {

@@ -37,12 +37,7 @@ bool collect(int pidfd, ExitStatus* status) {
     result = ::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG);
   } while (result != 0 && errno == EINTR);
   if (result != 0 || info.si_pid == 0) return false;
-  if (info.si_code == CLD_EXITED) {
-    status->code = info.si_status;
-  } else {
-    status->signal = info.si_status;
-    status->core_dumped = info.si_code == CLD_DUMPED;
-  }
+  *status = to_exit_status(info);
   return true;
 }
 

@@ -14,7 +14,7 @@ LAYERS = {
     "base": 0,
     "codec": 1, "net": 1, "process": 1, "telemetry": 1, "cron": 1,
     "model": 2, "config": 2,
-    "gossip": 3, "raft": 3, "store": 3, "plugin": 3,
+    "discovery": 3, "gossip": 3, "raft": 3, "store": 3, "plugin": 3,
     "state": 4, "scheduler": 4, "executor": 4, "processor": 4, "notify": 4, "recover": 4,
     "node": 5, "runner": 6, "rpc": 6, "api": 6,
     "agent": 7,
