@@ -1,0 +1,75 @@
+#include "gossip/broadcast_queue.h"
+
+#include <utility>
+
+#include "gossip/profile.h"
+
+namespace dkron::gossip {
+
+void BroadcastQueue::push(std::string message, std::string name, Task finished) {
+  std::vector<Task> replaced;
+  if (!name.empty()) {
+    if (const auto known = names_.find(name); known != names_.end()) {
+      replaced.push_back(extract(known->second).finished);
+    }
+  }
+  while (entries_.size() >= kMaxMessages) {
+    replaced.push_back(extract(std::prev(order_.end())->id).finished);
+  }
+  insert({.id = ++last_id_,
+          .message = std::move(message),
+          .name = std::move(name),
+          .finished = std::move(finished)});
+  for (const Task& task : replaced) {
+    if (task) task();
+  }
+}
+
+void BroadcastQueue::take(std::size_t node_count, std::size_t overhead_bytes,
+                          std::string_view prefix, std::size_t& room_bytes,
+                          std::vector<std::string>& out) {
+  const int limit = retransmit_limit(retransmit_mult_, node_count);
+  const std::size_t fixed_bytes = overhead_bytes + prefix.size();
+  std::vector<Entry> taken;
+  auto position = order_.begin();
+  while (position != order_.end() && room_bytes > fixed_bytes) {
+    const std::size_t fits_bytes = room_bytes - fixed_bytes;
+    if (position->size_bytes > fits_bytes) {
+      // The longest of the same count that fits, or the first of the next count.
+      position = order_.lower_bound({position->sent, fits_bytes, ~std::uint64_t{0}});
+      continue;
+    }
+    const std::uint64_t id = position->id;
+    ++position;
+    taken.push_back(extract(id));
+    const std::string& message = taken.back().message;
+    room_bytes -= fixed_bytes + message.size();
+    out.push_back(std::string(prefix) + message);
+  }
+  std::vector<Task> finished;
+  for (Entry& entry : taken) {
+    ++entry.sent;
+    if (entry.sent < limit) {
+      insert(std::move(entry));
+    } else if (entry.finished) {
+      finished.push_back(std::move(entry.finished));
+    }
+  }
+  for (const Task& task : finished) task();
+}
+
+void BroadcastQueue::insert(Entry entry) {
+  order_.insert(order_of(entry));
+  if (!entry.name.empty()) names_[entry.name] = entry.id;
+  const std::uint64_t id = entry.id;
+  entries_.emplace(id, std::move(entry));
+}
+
+BroadcastQueue::Entry BroadcastQueue::extract(std::uint64_t id) {
+  Entry entry = std::move(entries_.extract(id).mapped());
+  order_.erase(order_of(entry));
+  if (!entry.name.empty()) names_.erase(entry.name);
+  return entry;
+}
+
+}  // namespace dkron::gossip
