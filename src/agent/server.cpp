@@ -2,11 +2,14 @@
 
 #include <optional>
 
+#include "agent/addresses.h"
 #include "agent/control.h"
 #include "agent/instruments.h"
 #include "agent/local_nodes.h"
+#include "agent/membership.h"
 #include "agent/office.h"
 #include "api/api.h"
+#include "base/base64.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "config/address.h"
@@ -21,67 +24,9 @@ namespace dkron::agent {
 namespace {
 
 constexpr std::size_t kWorkers = 4;
-constexpr std::uint16_t kDefaultHttpPort = 8080;
-constexpr std::uint16_t kDefaultGossipPort = 8946;
 constexpr Duration kDrainPoll = milliseconds(50);
 constexpr Duration kDrainLog = seconds(1);
 constexpr Duration kCloseLimit = seconds(3);
-
-struct Addresses {
-  config::HostPort http;
-  config::HostPort gossip;  // Advertised.
-  std::string rpc;          // Advertised, host:port.
-};
-
-Result<Addresses> resolve_addresses(const config::Config& config) {
-  Addresses addresses;
-  auto bind_text = config::render_address(config.bind_addr);
-  if (!bind_text)
-    return fail(bind_text.error().code,
-                "bind address resolution failed: " + bind_text.error().message);
-  auto bind = config::split_host_port(*bind_text, kDefaultGossipPort);
-  if (bind && !bind->host.empty()) {
-    auto ip = config::resolve_host(bind->host);
-    if (ip) bind->host = *ip;
-    if (!ip) bind = fail(ip.error());
-  }
-  if (!bind) {
-    return fail(ErrorCode::InvalidArgument,
-                "agent: Can not setup serf, invalid bind address: " + bind.error().message);
-  }
-  auto http_text = config::render_address(config.http_addr);
-  auto http = http_text ? config::split_host_port(*http_text, kDefaultHttpPort)
-                        : Result<config::HostPort>(fail(http_text.error()));
-  if (!http) {
-    return fail(ErrorCode::InvalidArgument,
-                "HTTP address resolution failed: " + http.error().message);
-  }
-  auto advertise_text = config::render_address(config.advertise_addr);
-  if (!advertise_text) return fail(advertise_text.error());
-  auto advertised = config::advertised_address(*advertise_text, *bind, config.devmode);
-  if (!advertised) return fail(advertised.error());
-  addresses.http = *http;
-  addresses.gossip = *advertised;
-  addresses.rpc = config::join_host_port(advertised->host,
-                                         static_cast<std::uint16_t>(config.advertise_rpc_port));
-  return addresses;
-}
-
-// Spec cli 7.
-std::map<std::string, std::string> member_tags(const config::Config& config,
-                                               const Addresses& addresses) {
-  auto tags = config.tags;
-  tags["role"] = "dkron";
-  tags["dc"] = config.datacenter;
-  tags["region"] = config.region;
-  tags["version"] = version();
-  tags["server"] = "true";
-  if (config.bootstrap) tags["bootstrap"] = "1";
-  if (config.bootstrap_expect != 0) tags["expect"] = std::to_string(config.bootstrap_expect);
-  tags["rpc_addr"] = addresses.rpc;
-  tags["port"] = std::to_string(config.advertise_rpc_port);
-  return tags;
-}
 
 std::string masked_command_line(const std::vector<std::string>& arguments) {
   std::string json = "[";
@@ -130,10 +75,12 @@ class SingleServer final : public Server {
   Result<void> open_state();
   Result<void> open_nodes();
   Result<void> open_raft();
+  Result<void> open_membership();
   Result<void> open_api();
   runner::Services runner_services();
   api::Services api_services();
   api::Health health() const;
+  std::map<std::string, std::string> tags() const;
   void refresh_metrics();
   void propose(std::vector<raft::Command> commands, raft::ProposeCallback callback,
                bool may_linger);
@@ -148,6 +95,7 @@ class SingleServer final : public Server {
   void on_change(const state::PauseChanged& change);
   void on_change(const state::StateReplaced& change);
   void drain();
+  void wind_down();
   void close();
   void close_raft();
 
@@ -177,10 +125,12 @@ class SingleServer final : public Server {
   std::unique_ptr<runner::Runner> runner_;
   std::unique_ptr<Office> office_;
   std::unique_ptr<LeaderControl> control_;
+  std::unique_ptr<Membership> membership_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
   bool is_paused_ = false;
   bool is_stopping_ = false;
+  int open_parts_ = 0;  // That still have to close.
 
   std::unique_ptr<net::Timer> drain_timer_;
   Duration drain_until_{0};
@@ -205,6 +155,7 @@ Result<void> SingleServer::open() {
   auto cluster = state::read_cluster(store_->reader());
   if (!cluster) return fail(cluster.error());
   is_paused_ = cluster->paused();
+  if (auto opened = open_membership(); !opened) return opened;
   return open_api();
 }
 
@@ -266,6 +217,23 @@ Result<void> SingleServer::open_raft() {
   return {};
 }
 
+Result<void> SingleServer::open_membership() {
+  auto options = membership_options(config(), addresses_, tags());
+  if (!options) return fail(options.error());
+  Membership::Handlers handlers{nullptr, options_.on_fatal};
+  auto membership =
+      Membership::start(loop_, *workers_, system_clock(), std::move(*options), std::move(handlers));
+  if (!membership) return fail(membership.error());
+  membership_ = std::move(*membership);
+  return {};
+}
+
+std::map<std::string, std::string> SingleServer::tags() const {
+  auto tags = member_tags(config(), addresses_);
+  tags[std::string(kClusterIdTag)] = std::to_string(raft_->identity().cluster_id);
+  return tags;
+}
+
 Result<void> SingleServer::open_api() {
   control_ = std::make_unique<LeaderControl>(LeaderControl::Services{
       runner_services(), groups_, executors(), [this] { return office_->is_held(); },
@@ -324,13 +292,10 @@ api::Services SingleServer::api_services() {
   services.node_name = config().node_name;
   services.version = version();
   services.ui_enabled = config().ui;
-  services.members = [this] {
-    api::Member self;
-    self.name = config().node_name;
-    self.address = addresses_.gossip.host;
-    self.port = addresses_.gossip.port;
-    self.tags = nodes_->tags();
-    return std::vector{std::move(self)};
+  services.members = [this] { return membership_->members(); };
+  services.gossip_status = [this] { return membership_->status(); };
+  services.manage_keys = [this](auto action, const std::string& key, auto done) {
+    membership_->manage_keys(action, key, std::move(done));
   };
   services.health = [this] { return health(); };
   services.warnings = [this](const model::Job& job) { return control_->warnings(job); };
@@ -415,7 +380,10 @@ void SingleServer::on_change(const state::StateReplaced&) {
 
 void SingleServer::reload(const config::Config& config) {
   options_.config.tags = config.tags;
-  nodes_->set_tags(member_tags(options_.config, addresses_));
+  nodes_->set_tags(tags());
+  if (auto set = membership_->set_tags(tags()); !set) {
+    log::error("agent: the new tags are not told to the other members", {{"error", set.error()}});
+  }
 }
 
 // Written by a worker, since who reads the stream may be slow.
@@ -446,10 +414,7 @@ void SingleServer::drain() {
       log::warning("Jobs are still running; the next start of this node watches them",
                    {{"runs", active}});
     }
-    control_->give_up_waiting();
-    // A client that does not read its answer must not hold the process.
-    drain_timer_->start(kCloseLimit, [this] { close(); });
-    http_->stop([this] { close(); });
+    wind_down();
     return;
   }
   if (now - drain_logged_ >= kDrainLog) {
@@ -457,6 +422,22 @@ void SingleServer::drain() {
     drain_logged_ = now;
   }
   drain_timer_->start(kDrainPoll, [this] { drain(); });
+}
+
+// The other members hear of it, and clients get the answers that they wait for.
+void SingleServer::wind_down() {
+  control_->give_up_waiting();
+  open_parts_ = 2;
+  const auto part_closed = [this] {
+    if (--open_parts_ == 0) close();
+  };
+  membership_->leave(part_closed);
+  const auto http_closed = [part_closed, is_done = std::make_shared<bool>(false)] {
+    if (!std::exchange(*is_done, true)) part_closed();
+  };
+  // A client that does not read its answer must not hold the process.
+  drain_timer_->start(kCloseLimit, http_closed);
+  http_->stop(http_closed);
 }
 
 void SingleServer::close_raft() {

@@ -12,6 +12,7 @@ Api::Api(Services services) : services_(std::move(services)), router_(services_.
   add_ledger_routes();
   add_cluster_routes();
   add_health_routes();
+  add_keyring_routes();
   if (services_.ui_enabled) add_ui_routes();
 }
 

@@ -31,6 +31,7 @@ class Api {
   void add_ledger_routes();     // ledger.cpp
   void add_cluster_routes();    // cluster.cpp
   void add_health_routes();     // health.cpp
+  void add_keyring_routes();    // keyring.cpp
   void add_ui_routes();         // ui.cpp
 
   // Runs `work` on a worker thread; 503 when too much waits there.

@@ -55,24 +55,34 @@ void append_member(std::string* out, const Member& member) {
   *out += ",\"Port\":" + std::to_string(member.port) + ",\"Tags\":";
   append_map(out, member.tags);
   *out += ",\"Status\":" + std::to_string(member.status);
-  *out +=
-      ",\"ProtocolMin\":1,\"ProtocolMax\":5,\"ProtocolCur\":2,\"DelegateMin\":2,\"DelegateMax\":5,"
-      "\"DelegateCur\":4";
-  *out += ",\"id\":\"" + member_id(member.name) + "\",\"statusText\":\"" +
-          std::string(status_text(member.status)) + "\"}";
+  static constexpr std::string_view kVersions[] = {"ProtocolMin", "ProtocolMax", "ProtocolCur",
+                                                   "DelegateMin", "DelegateMax", "DelegateCur"};
+  for (std::size_t i = 0; i < member.versions.size(); ++i) {
+    *out += ",\"" + std::string(kVersions[i]) + "\":" + std::to_string(member.versions[i]);
+  }
+  *out += ",\"id\":\"" + member_id(member.name) + "\",\"statusText\":";
+  const std::string status(member.refused.empty() ? status_text(member.status) : "refused");
+  model::append_json_string(out, status);
+  if (!member.refused.empty()) {
+    *out += ",\"refused\":";
+    model::append_json_string(out, member.refused);
+  }
+  *out += '}';
 }
 
-// The counters of a gossip layer that has seen only its own node.
-StringMap gossip_status(const std::vector<Member>& members) {
-  StringMap status;
-  for (const char* zero : {"coordinate_resets", "event_queue", "failed", "health_score",
-                           "intent_queue", "left", "query_queue"}) {
-    status[zero] = "0";
-  }
-  for (const char* clock : {"event_time", "member_time", "query_time"}) status[clock] = "1";
-  status["encrypted"] = "false";
-  status["members"] = std::to_string(members.size());
-  return status;
+StringMap status_map(const GossipStatus& status) {
+  return {{"coordinate_resets", "0"},
+          {"encrypted", status.is_encrypted ? "true" : "false"},
+          {"event_queue", std::to_string(status.event_queue)},
+          {"event_time", std::to_string(status.event_time)},
+          {"failed", std::to_string(status.failed)},
+          {"health_score", std::to_string(status.health_score)},
+          {"intent_queue", std::to_string(status.intent_queue)},
+          {"left", std::to_string(status.left)},
+          {"member_time", std::to_string(status.member_time)},
+          {"members", std::to_string(status.members)},
+          {"query_queue", std::to_string(status.query_queue)},
+          {"query_time", std::to_string(status.query_time)}};
 }
 
 int read_days(std::string_view text) {
@@ -101,7 +111,7 @@ void Api::add_cluster_routes() {
     std::string body = "{\"agent\":{\"name\":";
     model::append_json_string(&body, services_.node_name);
     body += ",\"version\":\"" + services_.version + "\"},\"serf\":";
-    append_map(&body, gossip_status(services_.members()));
+    append_map(&body, status_map(services_.gossip_status()));
     body += ",\"tags\":";
     for (const Member& member : services_.members()) {
       if (member.name == services_.node_name) append_map(&body, member.tags);

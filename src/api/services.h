@@ -4,6 +4,7 @@
 // thread.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <string>
@@ -27,7 +28,36 @@ struct Member {
   std::uint16_t port = 0;
   std::map<std::string, std::string> tags;
   int status = 1;  // 0 none, 1 alive, 2 leaving, 3 left, 4 failed
+  // Protocol minimum, maximum, current of memberlist, then of Serf.
+  std::array<int, 6> versions{1, 5, 2, 2, 5, 4};
+  std::string refused{};  // Why it is no member, although it tries to be; empty: it is one.
 };
+
+// Of the gossip layer, as GET /v1 shows it.
+struct GossipStatus {
+  std::size_t members = 1;  // Failed and left ones too.
+  std::size_t failed = 0;
+  std::size_t left = 0;
+  int health_score = 0;
+  bool is_encrypted = false;
+  std::uint64_t member_time = 1;
+  std::uint64_t event_time = 1;
+  std::uint64_t query_time = 1;
+  std::size_t intent_queue = 0;
+  std::size_t event_queue = 0;
+  std::size_t query_queue = 0;
+};
+
+// What the members answered to a change of the gossip keys; keys are Base64.
+struct KeyReport {
+  std::size_t members = 0;
+  std::size_t responses = 0;
+  std::size_t errors = 0;
+  std::map<std::string, std::string> messages{};  // By member.
+  std::map<std::string, std::size_t> keys{};      // How many members have it.
+  std::map<std::string, std::size_t> primary_keys{};
+};
+enum class KeyAction { Install, Use, Remove, List };
 
 struct Health {
   bool is_ready = false;
@@ -49,6 +79,10 @@ struct Services {
   std::string version{};
   bool ui_enabled = true;
   std::function<std::vector<Member>()> members{};
+  std::function<GossipStatus()> gossip_status{};
+  // Asks all members; `key` is empty for List.
+  std::function<void(KeyAction, const std::string& key, std::function<void(Result<KeyReport>)>)>
+      manage_keys{};
   std::function<Health()> health{};
   // What people should know of a job that was accepted; null: nothing.
   std::function<std::vector<std::string>(const model::Job&)> warnings{};

@@ -8,6 +8,7 @@ namespace dkron::cli {
 Command agent_command(std::vector<std::string> command_line);
 Command job_command();
 Command keygen_command();
+Command keys_command();
 Command version_command();
 
 }  // namespace dkron::cli

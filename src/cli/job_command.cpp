@@ -10,19 +10,12 @@
 namespace dkron::cli {
 namespace {
 
-constexpr Option kFormat{"format", Type::String, "table", "table or json"};
 constexpr std::array kListOptions{kApiAddr, kFormat,
                                   Option{"filter", Type::String, "", "Part of the job's name"},
                                   Option{"limit", Type::Int, "1000", "Most jobs to show"}};
 constexpr std::array kExecutionsOptions{
     kApiAddr, kFormat, Option{"limit", Type::Int, "20", "Most executions to show"},
     Option{"output", Type::Bool, "", "Show what the executions printed"}};
-
-Result<bool> wants_json(const Flags& flags, std::span<const Option> options) {
-  const std::string format = flags.get("format", options);
-  if (format != "table" && format != "json") return usage_error("--format must be table or json");
-  return format == "json";
-}
 
 // ---- list
 

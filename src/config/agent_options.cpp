@@ -45,8 +45,8 @@ constexpr std::array kOptions = {
     Option{"http-addr", Type::String, ":8080",
            "Address of the HTTP API and the web UI (servers only).\n"
            "Address templates are understood."},
-    Option{"join", Type::Strings, "", "Addresses to join once at start; may be repeated", kFlag,
-           kLater},
+    Option{"join", Type::Strings, "",
+           "Addresses to join once at start, when there is no retry-join; may be repeated"},
     Option{"log-format", Type::String, "text", "Form of the log: text (logfmt) or json"},
     Option{"log-level", Type::String, "info", "Log level (debug|info|warn|error|fatal|panic)"},
     Option{"mail-from", Type::String, "", "Sender address of notification mails", kFlag, kLater},
@@ -69,8 +69,9 @@ constexpr std::array kOptions = {
            "0 means the default"},
     Option{"region", Type::String, "global", "Region of this node"},
     Option{"retry-interval", Type::String, "30s", "Pause between attempts to join"},
-    Option{"retry-join", Type::Strings, "", "Addresses to join with retries; may be repeated",
-           kFlag, kLater},
+    Option{"retry-join", Type::Strings, "",
+           "Addresses to join, tried until one answers; may be repeated.\n"
+           "Templates, names, and discovery such as \"provider=k8s label_selector=app=dkron\""},
     Option{"retry-max", Type::Int, "", "Most attempts to join; 0 = without end"},
     Option{"rpc-port", Type::Int, "6868", "Port of gRPC and Raft"},
     Option{"serf-reconnect-timeout", Type::String, "24h",

@@ -184,13 +184,15 @@ Result<void> read_numbers(const Settings& settings, Config* config) {
   auto advertise = read_number(settings, "advertise-rpc-port", -1, 65535);
   auto multiplier = read_number(settings, "raft-multiplier", 0, 10);
   auto retries = read_number(settings, "agent-run-max-retries", 0, 1000);
-  for (const auto* number : {&expect, &rpc_port, &advertise, &multiplier, &retries}) {
+  auto retry_max = read_number(settings, "retry-max", 0, 1'000'000);
+  for (const auto* number : {&expect, &rpc_port, &advertise, &multiplier, &retries, &retry_max}) {
     if (!*number) return fail(number->error());
   }
   config->bootstrap_expect = *expect;
   config->rpc_port = *rpc_port;
   config->advertise_rpc_port = *advertise > 0 ? *advertise : *rpc_port;
   config->raft_multiplier = std::max(*multiplier, 1);
+  config->retry_max = *retry_max;
   return {};
 }
 
@@ -209,17 +211,24 @@ Result<void> read_logging(const Settings& settings, Config* config,
   return {};
 }
 
-// Settings that nothing uses yet are checked all the same, so that a typing error shows at once.
 Result<void> read_times(const Settings& settings, Config* config) {
-  for (const std::string_view name : {"retry-interval", "serf-reconnect-timeout"}) {
-    if (auto time = parse_duration(settings.at(name).back()); !time)
-      return undecodable(name, time.error().message);
+  const std::pair<std::string_view, Duration*> times[] = {
+      {"retry-interval", &config->retry_interval},
+      {"serf-reconnect-timeout", &config->serf_reconnect_timeout},
+      {"drain-timeout", &config->drain_timeout}};
+  for (const auto& [name, target] : times) {
+    auto time = parse_duration(settings.at(name).back());
+    if (!time) return undecodable(name, time.error().message);
+    if (*time < Duration(0)) return undecodable(name, "must not be negative");
+    *target = *time;
   }
-  auto drain = parse_duration(settings.at("drain-timeout").back());
-  if (!drain) return undecodable("drain-timeout", drain.error().message);
-  if (*drain < Duration(0)) return undecodable("drain-timeout", "must not be negative");
-  config->drain_timeout = *drain;
   return {};
+}
+
+// A list option's default is one empty text.
+List read_list(const Settings& settings, std::string_view name) {
+  const List& list = settings.at(name);
+  return list.size() == 1 && list.front().empty() ? List() : list;
 }
 
 std::vector<std::string> unknown_keys(const FileValues& file) {
@@ -243,7 +252,8 @@ Result<std::optional<Path>> choose_file(const Sources& sources) {
 
 bool is_reserved_tag(std::string_view key) {
   static constexpr std::string_view kReserved[] = {
-      "role", "dc", "region", "version", "server", "bootstrap", "expect", "rpc_addr", "port"};
+      "role",      "dc",     "region",   "version", "server",
+      "bootstrap", "expect", "rpc_addr", "port",    "cluster_id"};
   return std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved);
 }
 
@@ -283,6 +293,8 @@ Result<Loaded> load(const Sources& sources) {
   config.http_addr = text("http-addr");
   config.profile = text("profile");
   config.encrypt = text("encrypt");
+  config.join = read_list(*settings, "join");
+  config.retry_join = read_list(*settings, "retry-join");
   if (config.node_name.empty())
     return invalid("config: node-name is empty and the machine has no host name");
   if (auto read = read_numbers(*settings, &config); !read) return fail(read.error());

@@ -36,6 +36,11 @@ struct Config {
   int advertise_rpc_port = 0;  // > 0 always.
   std::string profile;
   std::string encrypt;
+  std::vector<std::string> join;        // Tried once, when `retry_join` is empty.
+  std::vector<std::string> retry_join;  // Tried until one answers.
+  int retry_max = 0;                    // Attempts; 0: without end.
+  Duration retry_interval{0};
+  Duration serf_reconnect_timeout{0};
   int raft_multiplier = 1;
 
   bool ui = true;

@@ -70,7 +70,7 @@ void ServerProcess::start() {
                                       "--node-name=bench",
                                       "--data-dir=" + (directory_ / "data").string(),
                                       "--bind-addr=127.0.0.1:0",
-                                      "--advertise-addr=127.0.0.1:8946",
+                                      "--advertise-addr=127.0.0.1:0",
                                       "--http-addr=127.0.0.1:0",
                                       "--drain-timeout=5s"};
   command.insert(command.end(), arguments_.begin(), arguments_.end());
