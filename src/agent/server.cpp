@@ -4,6 +4,7 @@
 
 #include "agent/addresses.h"
 #include "agent/control.h"
+#include "agent/gossip_instruments.h"
 #include "agent/instruments.h"
 #include "agent/local_nodes.h"
 #include "agent/membership.h"
@@ -54,6 +55,7 @@ class SingleServer final : public Server {
         workers_(kWorkers),
         groups_(system_clock()),
         instruments_(metrics_, std::string(version())),
+        gossip_instruments_(metrics_),
         spawner_(loop),
         shell_(executor::make_shell_executor(loop, spawner_)),
         http_executor_(executor::make_http_executor(loop, net::http_fetch)),
@@ -115,6 +117,7 @@ class SingleServer final : public Server {
   runner::GroupIds groups_;
   telemetry::Metrics metrics_;
   Instruments instruments_;
+  GossipInstruments gossip_instruments_;
   process::Spawner spawner_;
   std::unique_ptr<executor::Executor> shell_;
   std::unique_ptr<executor::Executor> http_executor_;
@@ -316,6 +319,7 @@ api::Services SingleServer::api_services() {
 void SingleServer::refresh_metrics() {
   instruments_.show({raft_->status(), office_->is_held(), index_.size(), nodes_->runs().active(),
                      nodes_->waiting(), launcher_->held_back()});
+  gossip_instruments_.show(membership_->serf());
 }
 
 api::Health SingleServer::health() const {
