@@ -4,7 +4,9 @@
 // encoder clears.
 #include "codec/lzw.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -17,18 +19,20 @@ constexpr std::uint32_t kLastCode = 4095;
 constexpr unsigned kFirstWidth = 9;
 constexpr unsigned kLastWidth = 12;
 
-// (code so far, next byte) -> longer code. Open addressing; four times as large as it is ever full.
+// (code so far, next byte) -> longer code. Open addressing; at least four times as large as it is
+// ever full, which takes no more entries than there are bytes to encode: most are short packets.
 class EncoderTable {
  public:
-  EncoderTable() : slots_(kSlots, kFree) {}
+  explicit EncoderTable(std::size_t plain_bytes)
+      : slot_bits_(bits_for(plain_bytes)), slots_(std::size_t{1} << slot_bits_, kFree) {}
 
-  void clear() { slots_.assign(kSlots, kFree); }
+  void clear() { slots_.assign(slots_.size(), kFree); }
 
   // The slot of the pair, or the free one where it belongs.
   std::uint32_t& slot(std::uint32_t code, std::uint8_t next) {
     const std::uint32_t key = code << 8 | next;
-    std::size_t at = (key * 0x9e37'79b1u) >> (32 - kSlotBits);
-    while (slots_[at] != kFree && slots_[at] >> 12 != key) at = (at + 1) % kSlots;
+    std::size_t at = (key * 0x9e37'79b1u) >> (32 - slot_bits_);
+    while (slots_[at] != kFree && slots_[at] >> 12 != key) at = (at + 1) & (slots_.size() - 1);
     return slots_[at];
   }
   static bool is_free(std::uint32_t slot) { return slot == kFree; }
@@ -38,20 +42,28 @@ class EncoderTable {
   }
 
  private:
-  static constexpr unsigned kSlotBits = 14;
-  static constexpr std::size_t kSlots = std::size_t{1} << kSlotBits;
+  static constexpr unsigned kMostSlotBits = 14;
   static constexpr std::uint32_t kFree = 0;  // Entries are never 0: their code is 258 at least.
 
+  static unsigned bits_for(std::size_t plain_bytes) {
+    const auto bits = static_cast<unsigned>(std::bit_width(4 * plain_bytes + 1));
+    return std::min(bits, kMostSlotBits);
+  }
+
+  unsigned slot_bits_;
   std::vector<std::uint32_t> slots_;
 };
 
 class Encoder {
  public:
-  std::string run(std::string_view plain) {
+  explicit Encoder(std::string_view plain) : plain_(plain), table_(plain.size()) {}
+
+  std::string run() {
+    out_.reserve(plain_.size());
     put(kClear);
-    if (!plain.empty()) {
-      auto code = static_cast<std::uint32_t>(static_cast<std::uint8_t>(plain[0]));
-      for (const char c : plain.substr(1)) code = extend(code, static_cast<std::uint8_t>(c));
+    if (!plain_.empty()) {
+      auto code = static_cast<std::uint32_t>(static_cast<std::uint8_t>(plain_[0]));
+      for (const char c : plain_.substr(1)) code = extend(code, static_cast<std::uint8_t>(c));
       put(code);
       advance();
     }
@@ -88,6 +100,7 @@ class Encoder {
     for (; bit_count_ >= 8; bit_count_ -= 8, bits_ >>= 8) out_.push_back(static_cast<char>(bits_));
   }
 
+  std::string_view plain_;
   std::string out_;
   EncoderTable table_;
   std::uint32_t highest_ = kEnd;
@@ -198,7 +211,7 @@ class Decoder {
 }  // namespace
 
 std::string lzw_compress(std::string_view plain) {
-  return Encoder().run(plain);
+  return Encoder(plain).run();
 }
 
 Result<std::string> lzw_decompress(std::string_view packed, std::size_t max_bytes) {
