@@ -30,7 +30,7 @@ void BroadcastQueue::take(std::size_t node_count, std::size_t overhead_bytes,
                           std::vector<std::string>& out) {
   const int limit = retransmit_limit(retransmit_mult_, node_count);
   const std::size_t fixed_bytes = overhead_bytes + prefix.size();
-  std::vector<Entry> taken;
+  std::vector<std::set<Order>::node_type> taken;
   auto position = order_.begin();
   while (position != order_.end() && room_bytes > fixed_bytes) {
     const std::size_t fits_bytes = room_bytes - fixed_bytes;
@@ -39,21 +39,21 @@ void BroadcastQueue::take(std::size_t node_count, std::size_t overhead_bytes,
       position = order_.lower_bound({position->sent, fits_bytes, ~std::uint64_t{0}});
       continue;
     }
-    const std::uint64_t id = position->id;
-    ++position;
-    taken.push_back(extract(id));
-    const std::string& message = taken.back().message;
-    room_bytes -= fixed_bytes + message.size();
-    out.push_back(std::string(prefix) + message);
+    room_bytes -= fixed_bytes + position->size_bytes;
+    std::string& message = out.emplace_back();
+    message.reserve(prefix.size() + position->size_bytes);
+    message.append(prefix).append(entries_.at(position->id).message);
+    taken.push_back(order_.extract(position++));
   }
   std::vector<Task> finished;
-  for (Entry& entry : taken) {
-    ++entry.sent;
-    if (entry.sent < limit) {
-      insert(std::move(entry));
-    } else if (entry.finished) {
-      finished.push_back(std::move(entry.finished));
-    }
+  for (auto& place : taken) {
+    Entry& entry = entries_.at(place.value().id);
+    place.value().sent = ++entry.sent;
+    const std::uint64_t id = place.value().id;
+    const bool is_done = entry.sent >= limit;
+    order_.insert(std::move(place));
+    if (!is_done) continue;
+    if (Task task = extract(id).finished) finished.push_back(std::move(task));
   }
   for (const Task& task : finished) task();
 }
