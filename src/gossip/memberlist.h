@@ -41,6 +41,8 @@ class Memberlist {
     std::uint64_t bytes_out = 0;
     std::uint64_t packets_dropped = 0;   // Broken, of another label, encrypted with another key.
     std::uint64_t messages_dropped = 0;  // Malformed, or of a node that was refused.
+    std::uint64_t probes = 0;
+    std::uint64_t probes_failed = 0;  // Each began or confirmed a suspicion.
     std::uint64_t suspicions = 0;
     std::uint64_t deaths = 0;
     std::uint64_t refutations = 0;
@@ -82,6 +84,8 @@ class Memberlist {
   const Endpoint& advertise() const { return options_.advertise; }
   const Profile& profile() const { return options_.profile; }
   int health_score() const { return health_score_; }
+  // Messages that wait to be gossiped.
+  std::size_t waiting() const { return broadcasts_.size(); }
   const Counters& counters() const { return counters_; }
   bool others_alive() const;
 

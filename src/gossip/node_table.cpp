@@ -29,6 +29,12 @@ Node* NodeTable::add(NodeRecord record, Duration now) {
   return added;
 }
 
+bool NodeTable::is_sound() const {
+  return by_name_.size() == order_.size() && std::ranges::all_of(order_, [this](const auto& node) {
+           return find(node->record.name) == node.get();
+         });
+}
+
 Node* NodeTable::next_to_probe(const std::function<bool(const Node&)>& wanted,
                                const std::function<bool(const Node&)>& expired) {
   for (std::size_t considered = 0; considered < order_.size();) {

@@ -43,6 +43,8 @@ class NodeTable {
   // A new node, dead and with incarnation 0, at a random place of the probe order. Full: null.
   Node* add(NodeRecord record, Duration now);
   std::size_t size() const { return order_.size(); }
+  // Whether order and names hold the same nodes, each once. For tests.
+  bool is_sound() const;
   const std::vector<std::unique_ptr<Node>>& nodes() const { return order_; }
 
   // The next node to probe that `wanted` takes; null when one walk over all finds none. At the end

@@ -41,6 +41,7 @@ void Prober::probe(const Node& node) {
             .endpoint = node.endpoint(),
             .began = now,
             .deadline = now + profile.probe_interval * (list_.health_score_ + 1)};
+  ++list_.counters_.probes;
   const std::string ping = encode(ping_for(probe_.sequence, probe_.node));
   if (node.record.state == NodeState::Suspect) {
     // It hears of the suspicion with the very question, so it can refute at once.
@@ -136,6 +137,7 @@ void Prober::end(bool is_alive) {
     const std::size_t answered = std::min(ended.nacks, ended.nacks_expected);
     const std::size_t missing = ended.nacks_expected - answered;
     list_.change_health(ended.nacks_expected > 0 ? static_cast<int>(missing) : 1);
+    ++list_.counters_.probes_failed;
     if (const Node* node = list_.nodes_.find(ended.node); node != nullptr) {
       log::info("gossip: a member does not answer, suspected", {{"member", ended.node}});
       list_.on_suspect({node->record.incarnation, ended.node, list_.name()});

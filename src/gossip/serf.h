@@ -130,6 +130,7 @@ class Serf final : private Delegate {
 
   std::vector<Member> members() const;  // By name.
   const Member* find(const std::string& name) const;
+  const MemberTable& member_table() const { return roster_.members(); }
   const Member& local() const;
   Clocks clocks() const;
   // The estimated round trip between two members; nothing when one has no coordinate yet.

@@ -86,7 +86,7 @@ void Service::wait_for_next() {
   const auto next = timers_.next_due();
   if (!next) return wake_timer_->cancel();
   wake_timer_->start(std::max(Duration{0}, *next - clock_.steady()), [this] {
-    timers_.advance(clock_.steady());
+    timers_.catch_up(clock_.steady());
     wait_for_next();
   });
 }

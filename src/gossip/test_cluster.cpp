@@ -1,182 +1,10 @@
 #include "gossip/test_cluster.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/assert.h"
 
 namespace dkron::gossip {
-namespace {
-
-// Streams arrive in pieces of so many bytes, as from a socket.
-constexpr std::size_t kPieceBytes = 700;
-
-// What the reader makes of the bytes and the end of the stream behind them.
-Result<StreamMessage> read_stream(std::string_view bytes, StreamRole sender,
-                                  const Framing& framing) {
-  StreamReader reader(framing, sender);
-  while (!bytes.empty()) {
-    const std::size_t size = std::min(bytes.size(), kPieceBytes);
-    Result<std::optional<StreamMessage>> message = reader.feed(bytes.substr(0, size));
-    if (!message) return fail(message.error());
-    if (*message) return std::move(**message);
-    bytes.remove_prefix(size);
-  }
-  return fail(ErrorCode::Unavailable, "the connection was closed");
-}
-
-}  // namespace
-
-std::uint64_t test_seed(std::uint64_t otherwise) {
-  const char* seed = std::getenv("SEED");
-  return seed == nullptr ? otherwise : std::strtoull(seed, nullptr, 10);
-}
-
-Endpoint test_endpoint(int number, std::uint16_t port) {
-  const std::string text =
-      "10.0." + std::to_string(number / 256) + "." + std::to_string(number % 256);
-  return {Ip::parse(text).value(), port};
-}
-
-std::string test_packet(const std::string& message) {
-  return seal_packet({message}, false, {});
-}
-
-std::string test_user_packet(const std::string& serf_message) {
-  return test_packet(encode(User{serf_message}));
-}
-
-struct TestNetwork::Call {
-  Endpoint from;
-  Endpoint to;
-  std::string request;
-  Transport::Reply on_reply;  // Empty once it was called.
-  std::weak_ptr<char> alive;  // The transport's.
-};
-
-class TestNetwork::LinkTransport final : public Transport {
- public:
-  LinkTransport(TestNetwork& network, const Endpoint& self) : network_(network), self_(self) {}
-
-  void send_packet(const Endpoint& to, std::string datagram) override {
-    network_.send(self_, to, std::move(datagram));
-  }
-  void exchange(const Endpoint& to, StreamMessage request, Duration timeout,
-                Reply on_reply) override {
-    const Listener* self = network_.find(self_);
-    DK_ASSERT(self != nullptr);
-    auto call = std::make_shared<Call>(
-        Call{self_, to, seal_stream(request, StreamRole::Dialler, self->framing()),
-             std::move(on_reply), alive_});
-    network_.later(timeout,
-                   [call] { finish(call, fail(ErrorCode::Timeout, "no answer in time")); });
-    network_.call(call);
-  }
-
- private:
-  TestNetwork& network_;
-  Endpoint self_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
-};
-
-std::unique_ptr<Transport> TestNetwork::make_transport(const Endpoint& self) {
-  return std::make_unique<LinkTransport>(*this, self);
-}
-
-void TestNetwork::set_link_loss(const Endpoint& from, const Endpoint& to, double probability) {
-  link_loss_[{from, to}] = probability;
-}
-
-void TestNetwork::send(const Endpoint& from, const Endpoint& to, std::string datagram) {
-  ++packets_;
-  if (is_cut(from, to) || is_lost(from, to)) return;
-  later(random_delay(), [this, from, to, datagram = std::move(datagram)] {
-    if (Listener* listener = find(to); listener != nullptr && !is_cut(from, to)) {
-      listener->on_packet(from, datagram);
-    }
-  });
-}
-
-void TestNetwork::inject(const Endpoint& to, const std::string& datagram) {
-  if (Listener* listener = find(to); listener != nullptr) {
-    listener->on_packet(test_endpoint(65'000, 1), datagram);
-  }
-}
-
-void TestNetwork::call(std::shared_ptr<Call> call) {
-  if (is_cut(call->from, call->to)) return;  // The timeout ends it.
-  later(random_delay(), [this, call = std::move(call)] {
-    if (is_cut(call->from, call->to)) return;
-    answer(call);
-  });
-}
-
-void TestNetwork::answer(const std::shared_ptr<Call>& call) {
-  Listener* acceptor = find(call->to);
-  std::string reply;
-  bool is_refused = acceptor == nullptr;
-  if (acceptor != nullptr) {
-    const Framing& framing = acceptor->framing();
-    const auto request = read_stream(call->request, StreamRole::Dialler, framing);
-    const std::optional<StreamMessage> message =
-        request ? acceptor->on_stream(*request) : RemoteError{request.error().message};
-    if (message) reply = seal_stream(*message, StreamRole::Acceptor, framing);
-  }
-  later(random_delay(), [this, call, reply = std::move(reply), is_refused] {
-    const Listener* dialler = find(call->from);
-    if (dialler == nullptr || is_cut(call->from, call->to)) return;
-    if (is_refused) return finish(call, fail(ErrorCode::Unavailable, "connection refused"));
-    finish(call, read_stream(reply, StreamRole::Acceptor, dialler->framing()));
-  });
-}
-
-void TestNetwork::finish(const std::shared_ptr<Call>& call, Result<StreamMessage> result) {
-  if (call->alive.expired()) return;
-  if (const Transport::Reply on_reply = std::exchange(call->on_reply, {})) {
-    on_reply(std::move(result));
-  }
-}
-
-void TestNetwork::later(Duration delay, Task task) {
-  const std::uint64_t id = ++last_id_;
-  under_way_[id] = timers_.after(delay, [this, id, task = std::move(task)] {
-    under_way_.erase(id);
-    task();
-  });
-}
-
-Duration TestNetwork::random_delay() {
-  return delay_ + Duration(random_.below(static_cast<std::uint64_t>(jitter_.count()) + 1));
-}
-
-bool TestNetwork::is_lost(const Endpoint& from, const Endpoint& to) {
-  const auto link = link_loss_.find({from, to});
-  const double probability = link == link_loss_.end() ? loss_ : link->second;
-  constexpr std::uint64_t kParts = 1'000'000;
-  return static_cast<double>(random_.below(kParts)) < probability * static_cast<double>(kParts);
-}
-
-bool TestNetwork::is_cut(const Endpoint& a, const Endpoint& b) const {
-  return a != b && (cut_.contains(a) || cut_.contains(b));
-}
-
-TestNetwork::Listener* TestNetwork::find(const Endpoint& at) const {
-  const auto found = listeners_.find(at);
-  return found == listeners_.end() ? nullptr : found->second;
-}
-
-bool TestNetwork::run_until(const std::function<bool()>& done, Duration at_most) {
-  const Duration end = timers_.now() + at_most;
-  while (!done()) {
-    const std::optional<Duration> next = timers_.next_due();
-    if (!next || *next > end) {
-      timers_.advance(end);
-      return done();
-    }
-    timers_.advance(*next);
-  }
-  return true;
-}
 
 TestNode::TestNode(TestNetwork& network, const Serf::Options& options,
                    std::vector<std::string> keys, std::uint64_t seed)
@@ -186,7 +14,8 @@ TestNode::TestNode(TestNetwork& network, const Serf::Options& options,
     framing_.keyring = &*keyring_;
   }
   transport_ = network.make_transport(endpoint_);
-  const Serf::Environment environment{network.timers(), random_, *transport_, framing_, keyring()};
+  const Serf::Environment environment{network.clock(endpoint_), random_, *transport_, framing_,
+                                      keyring()};
   serf_ = std::move(Serf::make(options, handlers(), environment).value());
   network.attach(endpoint_, *this);
 }
@@ -194,6 +23,11 @@ TestNode::TestNode(TestNetwork& network, const Serf::Options& options,
 TestNode::~TestNode() {
   network_.detach(endpoint_);
   serf_->stop();
+}
+
+Serf& TestNode::serf() {
+  network_.clock(endpoint_).move_to(network_.now());
+  return *serf_;
 }
 
 Serf::Handlers TestNode::handlers() {

@@ -1,95 +1,22 @@
-// Clusters in memory: nodes of gossip on a network of their own under virtual time.
+// Clusters in memory: nodes of gossip on a TestNetwork.
 //
-// For tests of the memberlist, of Serf, and for the simulator. TestNetwork carries real bytes
-// (sealed packets, streams read in pieces) between listeners, with delay, loss, cuts and nodes that
-// are gone, and owns the one clock that everybody lives by; a seed makes every run the same.
-// TestNode is one Serf with its keys and records of what it heard; TestCluster holds several. Not
-// part of the program.
+// For tests of the memberlist, of Serf, and for the simulator. TestNode is one Serf with its keys
+// and records of what it heard; TestCluster holds several. Not part of the program.
 #pragma once
 
-#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
-#include <set>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/random.h"
 #include "gossip/serf.h"
-#include "gossip/stream.h"
+#include "gossip/test_network.h"
 
 namespace dkron::gossip {
-
-// SEED of the environment, or `otherwise`.
-std::uint64_t test_seed(std::uint64_t otherwise = 1);
-Endpoint test_endpoint(int number, std::uint16_t port = 8946);  // 10.0.<n / 256>.<n % 256>.
-// A plain packet with one message of memberlist, or of Serf inside of a user message.
-std::string test_packet(const std::string& message);
-std::string test_user_packet(const std::string& serf_message);
-
-class TestNetwork {
- public:
-  // Who listens at an endpoint.
-  class Listener {
-   public:
-    virtual ~Listener() = default;
-    virtual void on_packet(const Endpoint& from, std::string_view datagram) = 0;
-    virtual std::optional<StreamMessage> on_stream(const StreamMessage& message) = 0;
-    virtual const Framing& framing() const = 0;
-  };
-
-  explicit TestNetwork(std::uint64_t seed) : random_(seed), timers_(Duration{0}) {}
-
-  Timers& timers() { return timers_; }
-  void attach(const Endpoint& at, Listener& listener) { listeners_[at] = &listener; }
-  void detach(const Endpoint& at) { listeners_.erase(at); }
-  // The transport of a listener; it answers nothing after it is destroyed.
-  std::unique_ptr<Transport> make_transport(const Endpoint& self);
-
-  void set_delay(Duration least, Duration jitter) { delay_ = least, jitter_ = jitter; }
-  void set_loss(double probability) { loss_ = probability; }  // Of packets; streams arrive.
-  // One direction of one link.
-  void set_link_loss(const Endpoint& from, const Endpoint& to, double probability);
-  // Nothing goes in or out of that node, packet or stream.
-  void cut(const Endpoint& node) { cut_.insert(node); }
-  void mend(const Endpoint& node) { cut_.erase(node); }
-  // What arrives there from nobody in particular.
-  void inject(const Endpoint& to, const std::string& datagram);
-
-  // Lets time go on.
-  void run(Duration duration) { timers_.advance(timers_.now() + duration); }
-  // Until `done` holds, at most that long; whether it held.
-  bool run_until(const std::function<bool()>& done, Duration at_most);
-
-  std::uint64_t packets() const { return packets_; }
-
- private:
-  class LinkTransport;
-  struct Call;
-
-  void send(const Endpoint& from, const Endpoint& to, std::string datagram);
-  void call(std::shared_ptr<Call> call);
-  void answer(const std::shared_ptr<Call>& call);
-  static void finish(const std::shared_ptr<Call>& call, Result<StreamMessage> result);
-  void later(Duration delay, Task task);
-  Duration random_delay();
-  bool is_lost(const Endpoint& from, const Endpoint& to);
-  bool is_cut(const Endpoint& a, const Endpoint& b) const;
-  Listener* find(const Endpoint& at) const;
-
-  SeededRandom random_;
-  Timers timers_;
-  std::map<Endpoint, Listener*> listeners_;
-  Duration delay_ = milliseconds(1);
-  Duration jitter_ = milliseconds(2);
-  double loss_ = 0;
-  std::map<std::pair<Endpoint, Endpoint>, double> link_loss_;
-  std::set<Endpoint> cut_;
-  std::uint64_t packets_ = 0;
-  std::uint64_t last_id_ = 0;
-  std::map<std::uint64_t, Timers::Handle> under_way_;
-};
 
 class TestNode final : public TestNetwork::Listener {
  public:
@@ -98,8 +25,8 @@ class TestNode final : public TestNetwork::Listener {
            std::uint64_t seed);
   ~TestNode() override;
 
-  Serf& serf() { return *serf_; }
-  Serf* operator->() { return serf_.get(); }
+  Serf& serf();  // With its time moved to now.
+  Serf* operator->() { return &serf(); }
   Keyring* keyring() { return keyring_ ? &*keyring_ : nullptr; }
   const Endpoint& endpoint() const { return endpoint_; }
   MemberStatus status(const std::string& name) const;

@@ -43,4 +43,9 @@ void Timers::advance(Duration now) {
   now_ = std::max(now_, now);
 }
 
+void Timers::catch_up(Duration now) {
+  move_to(now);
+  advance(now);
+}
+
 }  // namespace dkron::gossip

@@ -45,6 +45,10 @@ class Timers {
 
   // Moves time on to `now` (never back) and runs what is due by then, each at its own time.
   void advance(Duration now);
+  // The same for a clock that is read, which may have stood still for a while: what is due runs
+  // now, so that what it starts takes its time from now on. With advance(), a process that had no
+  // time for a minute would live through that minute again, in which nobody answers it.
+  void catch_up(Duration now);
   // Moves time without running anything: something else happens now, what is due follows with
   // advance().
   void move_to(Duration now) { now_ = std::max(now_, now); }
