@@ -74,7 +74,8 @@ void print_outcome(const std::string& what, const Outcome& outcome) {
 
 void run_slow(const Wish& wish) {
   // No more than in the paper: plain SWIM's false alarms grow with the square.
-  const std::size_t members = std::min<std::size_t>(wish.members, 128);
+  const std::size_t most = wish.length >= minutes(1) ? 128 : 64;
+  const std::size_t members = std::min(wish.members, most);
   const std::size_t few = std::max<std::size_t>(1, members / 16);
   Fleet with({wish.seed, {}});
   with.form(members);
