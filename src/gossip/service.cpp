@@ -30,8 +30,9 @@ Result<std::unique_ptr<Service>> Service::start(net::Loop& loop, const Clock& cl
         if (s->serf_ == nullptr) return std::nullopt;
         return s->serf().on_stream(message);
       }};
-  auto transport = SocketTransport::open(loop, {options.bind, options.serf.profile.tcp_timeout},
-                                         service->framing_, std::move(sockets));
+  auto transport = SocketTransport::open(
+      loop, {options.bind, options.serf.profile.tcp_timeout, options.loses_packets},
+      service->framing_, std::move(sockets));
   if (!transport) return fail(transport.error());
   service->transport_ = std::move(*transport);
   if (auto opened = service->open(std::move(options), std::move(handlers)); !opened) {

@@ -3,6 +3,7 @@
 // Owns everything that the pure core needs from the outside. Lives on the main loop.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ class Service {
     Path keyring_file;
     Serf::Options serf;   // `advertise` with port 0 takes the bound one.
     Serf::Clocks clocks;  // Of an earlier life (snapshot.h).
+    std::function<bool(const Endpoint&)> loses_packets;  // For tests (socket_transport.h).
   };
 
   // Binds and announces this node. Errors name the address or the key at fault.

@@ -74,12 +74,15 @@ struct SocketTransport::Shared {
   const Framing& framing;
   Handlers handlers;
   Duration stream_timeout{};
+  std::function<bool(const Endpoint&)> loses_packets;
   bool is_open = true;
   bool is_v6_socket = false;
   std::size_t incoming = 0;
   std::size_t outgoing = 0;
   std::size_t pending_bytes = 0;  // Of messages that are not complete yet.
   std::array<char, kMaxDatagramBytes> buffer{};
+
+  bool loses(const Endpoint& other) const { return loses_packets && loses_packets(other); }
 
   // The form of an address that the bound socket can send to.
   asio::ip::address reachable(const Ip& ip) const {
@@ -272,6 +275,7 @@ Result<std::unique_ptr<SocketTransport>> SocketTransport::open(net::Loop& loop,
                                                                Handlers handlers) {
   auto shared = std::make_shared<Shared>(loop, framing, std::move(handlers));
   shared->stream_timeout = options.stream_timeout;
+  shared->loses_packets = options.loses_packets;
   const asio::ip::address address = to_asio(options.bind.ip);
   shared->is_v6_socket = address.is_v6();
   error_code error;
@@ -307,7 +311,9 @@ void SocketTransport::receive(const std::shared_ptr<Shared>& shared) {
       if (receive_error == asio::error::would_block) break;
       // An ICMP answer to an earlier packet of ours shows up here; it says nothing of the next.
       if (receive_error) continue;
-      shared->handlers.on_packet(from_asio(from), {shared->buffer.data(), size_bytes});
+      const Endpoint sender = from_asio(from);
+      if (shared->loses(sender)) continue;
+      shared->handlers.on_packet(sender, {shared->buffer.data(), size_bytes});
     }
     if (shared->is_open) receive(shared);
   });
@@ -334,6 +340,7 @@ void SocketTransport::accept_later(const std::shared_ptr<Shared>& shared) {
 }
 
 void SocketTransport::send_packet(const Endpoint& to, std::string datagram) {
+  if (shared_->loses(to)) return;
   error_code error;
   shared_->packets.send_to(asio::buffer(datagram), {shared_->reachable(to.ip), to.port}, 0, error);
   if (error) {

@@ -26,6 +26,9 @@ class SocketTransport final : public Transport {
   struct Options {
     Endpoint bind;                          // Port 0: any that is free for both.
     Duration stream_timeout = seconds(10);  // For a whole connection from another node.
+    // For tests of faults only: packets (not connections) from and to an endpoint that it takes are
+    // lost. Empty: none is.
+    std::function<bool(const Endpoint&)> loses_packets;
   };
   struct Handlers {
     std::function<void(const Endpoint& from, std::string_view datagram)> on_packet;
