@@ -148,13 +148,16 @@ class Program:
     def kill(self):
         self.was_killed = True
         self.process.kill()
-        self.process.wait(DEADLINE_S)
+        self.wait_exit()
 
     def wait_exit(self, deadline_s=DEADLINE_S):
         try:
-            return self.process.wait(deadline_s)
+            status = self.process.wait(deadline_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} does not end\n{self.log()}") from None
+        with self.changed:
+            self.changed.wait_for(self.is_silent, DEADLINE_S)
+        return status
 
     def is_silent(self):
         """Its outputs are closed and read to their ends."""
