@@ -8,6 +8,10 @@ namespace dkron::gossip {
 namespace {
 
 constexpr std::size_t kKeyringFileLimitBytes = 64 << 10;
+// A wake that is so late says that the process stood still: it was stopped, its machine was moved.
+constexpr Duration kPause = milliseconds(500);
+// For so long the sockets are read then, before an answer counts as missing.
+constexpr Duration kListenFirst = milliseconds(20);
 
 }  // namespace
 
@@ -86,10 +90,22 @@ Serf& Service::serf() {
 void Service::wait_for_next() {
   const auto next = timers_.next_due();
   if (!next) return wake_timer_->cancel();
-  wake_timer_->start(std::max(Duration{0}, *next - clock_.steady()), [this] {
-    timers_.catch_up(clock_.steady());
-    wait_for_next();
-  });
+  wake_timer_->start(std::max(Duration{0}, *next - clock_.steady()), [this] { on_wake(); });
+}
+
+// Behind a pause nobody may look dead whose packets only wait to be read.
+void Service::on_wake() {
+  const Duration now = clock_.steady();
+  const auto due = timers_.next_due();
+  if (due && now - *due > kPause && !std::exchange(has_listened_, true)) {
+    wake_timer_->start(kListenFirst, [this] { on_wake(); });
+    return;
+  }
+  has_listened_ = false;
+  // Time first: what is started by what is due counts from now, not from within the pause. Else a
+  // ping, its timeout and the whole suspicion behind it would pass in this one call.
+  timers_.catch_up(now);
+  wait_for_next();
 }
 
 }  // namespace dkron::gossip

@@ -44,9 +44,11 @@ class Service {
   Result<> open(Options options, Serf::Handlers handlers);
   Result<> open_keyring(const Options& options);
   void wait_for_next();
+  void on_wake();
 
   const Clock& clock_;
   std::unique_ptr<Timer> wake_timer_;
+  bool has_listened_ = false;  // Behind a pause, before what was due in it.
   Timers timers_;
   std::optional<Keyring> keyring_;
   Framing framing_;

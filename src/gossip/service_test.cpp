@@ -23,17 +23,22 @@ class ServiceTest : public testing::Test {
  protected:
   std::unique_ptr<Service> start(const std::string& name, const std::string& ip = "127.0.0.1",
                                  std::vector<std::string> keys = {}, Path keyring_file = {}) {
-    Service::Options options;
-    options.bind = {*Ip::parse(ip), 0};
+    Service::Options options = options_for(name, ip);
     options.keys = std::move(keys);
     options.keyring_file = std::move(keyring_file);
+    auto service = Service::start(loop_, system_clock(), std::move(options), {});
+    EXPECT_TRUE(service) << service.error().message;
+    return service ? std::move(*service) : nullptr;
+  }
+
+  static Service::Options options_for(const std::string& name, const std::string& ip) {
+    Service::Options options;
+    options.bind = {*Ip::parse(ip), 0};
     options.serf.name = name;
     options.serf.advertise = {*Ip::parse(ip), 0};
     options.serf.tags = {{"name", name}};
     options.serf.profile = *find_profile("local");
-    auto service = Service::start(loop_, system_clock(), std::move(options), {});
-    EXPECT_TRUE(service) << service.error().message;
-    return service ? std::move(*service) : nullptr;
+    return options;
   }
 
   // Runs the loop until that holds; fails the test after ten seconds.
@@ -90,6 +95,28 @@ TEST_F(ServiceTest, answers_pings_so_that_nobody_is_suspected) {
   ASSERT_TRUE(join(*b, *a));
   run_until([&] { return a->serf().round_trip("a", "b").has_value(); });
   EXPECT_EQ(a->serf().memberlist().counters().suspicions, 0U);
+}
+
+TEST_F(ServiceTest, a_pause_of_the_process_makes_nobody_look_dead) {
+  ManualClock clock(Instant{});
+  int failed = 0;
+  Serf::Handlers handlers;
+  handlers.on_member_event = [&](const MemberEvent& event) {
+    if (event.type == MemberEvent::Type::Failed) ++failed;
+  };
+  Service::Options options = options_for("a", "127.0.0.1");
+  options.serf.coalesce_period = {};
+  const auto a = Service::start(loop_, clock, std::move(options), handlers);
+  ASSERT_TRUE(a);
+  const auto b = start("b");
+  ASSERT_TRUE(join(*b, **a));
+  // Stopped for a minute; then everything that was due in it is overdue. `a` is not touched from
+  // here on, as that would move its time.
+  clock.advance(minutes(1));
+  const std::uint64_t heard = b->serf().memberlist().counters().packets_in;
+  run_until([&] { return b->serf().memberlist().counters().packets_in > heard; });
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ((*a)->serf().memberlist().counters().deaths, 0U);
 }
 
 TEST_F(ServiceTest, nodes_with_one_key_meet_and_with_different_keys_do_not) {
