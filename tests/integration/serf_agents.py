@@ -56,6 +56,18 @@ class Agents(ClusterTest):
         eventually(lambda: rows(node)["s1"]["Tags"] == {"colour": "red"}, "the agent sees S1's tags")
 
     @takes(25)
+    def test_10_agent_is_frozen_for_long(self):
+        s1 = self.serf("s1")
+        node = self.server("node1", f"--join={s1.address}").start()
+        wait_status(node, "s1", ALIVE)
+        node.signal(signal.SIGSTOP)
+        mark = s1.wait_event("Failed", "node1", deadline_s=30)
+        node.signal(signal.SIGCONT)
+        s1.wait_event("Join", "node1", mark, deadline_s=30)
+        wait_status(node, "s1", ALIVE)
+        self.assertNotIn("event=member-failed", "\n".join(node.lines))
+
+    @takes(25)
     def test_11_agent_is_killed_and_comes_back(self):
         s1 = self.serf("s1")
         node = self.server("node1", f"--join={s1.address}").start()
