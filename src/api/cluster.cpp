@@ -1,6 +1,7 @@
 // The cluster: status, members, leader, pause, statistics (spec rest-api 3.3, 3.4, 6, 7).
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "api/api.h"
 #include "model/job_json.h"
@@ -123,8 +124,10 @@ void Api::add_cluster_routes() {
 
   router_.add(net::Method::Get, "/v1/members", [this](const ExchangePtr& exchange) {
     auto members = services_.members();
-    std::sort(members.begin(), members.end(),
-              [](const Member& a, const Member& b) { return a.name < b.name; });
+    // By name; those that are no members, because they were refused, behind the others.
+    std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) {
+      return std::pair(!a.refused.empty(), a.name) < std::pair(!b.refused.empty(), b.name);
+    });
     std::string body = "[";
     for (const Member& member : members) {
       if (body.size() > 1) body += ',';

@@ -42,6 +42,12 @@ std::optional<std::string> to_ip_text(const sockaddr* address) {
   return discovery::to_ip_text(std::span<const unsigned char>(bytes));
 }
 
+// A name that means this machine whatever the resolver knows (RFC 6761, 6.3): a bare system has no
+// hosts file.
+bool is_localhost(std::string_view host) {
+  return host == "localhost" || host.ends_with(".localhost");
+}
+
 // Appends the addresses of one name.
 Result<void> look_up(const config::HostPort& name, Addresses* found) {
   addrinfo hints{};
@@ -49,6 +55,10 @@ Result<void> look_up(const config::HostPort& name, Addresses* found) {
   addrinfo* list = nullptr;
   const int code = ::getaddrinfo(name.host.c_str(), nullptr, &hints, &list);
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(list, &::freeaddrinfo);
+  if (code != 0 && is_localhost(name.host)) {
+    found->push_back({"127.0.0.1", name.port});
+    return {};
+  }
   if (code == EAI_NONAME || code == EAI_NODATA || code == EAI_ADDRFAMILY) {
     return fail(ErrorCode::NotFound, "lookup " + name.host + ": no such host");
   }

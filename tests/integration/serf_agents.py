@@ -173,7 +173,7 @@ class Agents(ClusterTest):
         for server, other in ((one, two), (two, one)):
             server.arguments += [f"--retry-join={other.gossip}", "--retry-interval=1s"]
             server.start()
-        ids = [s.get("/v1/members")[0]["Tags"]["cluster_id"] for s in (one, two)]
+        ids = [rows(s)[s.name]["Tags"]["cluster_id"] for s in (one, two)]
         self.assertNotEqual(*ids)
         for server, other, theirs, ours in ((one, "node2", ids[1], ids[0]), (two, "node1", ids[0], ids[1])):
             text = rf'member \\"{other}\\" belongs to cluster {theirs}, not to cluster {ours}'
