@@ -1,6 +1,7 @@
 #include "runner/runner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "model/rows.h"
@@ -19,7 +20,10 @@ using model::get_time;
 using model::set_time;
 
 Runner::Runner(Services services, GroupIds& groups)
-    : services_(std::move(services)), groups_(groups), retry_timer_(services_.loop.make_timer()) {}
+    : services_(std::move(services)),
+      groups_(groups),
+      retry_timer_(services_.loop.make_timer()),
+      follow_up_timer_(services_.loop.make_timer()) {}
 
 void Runner::start() {
   running_ = true;
@@ -102,6 +106,8 @@ void Runner::stop() {
   running_ = false;
   ++term_;
   retry_timer_->cancel();
+  follow_up_timer_->cancel();
+  delayed_follow_ups_.clear();
   retries_.clear();
 }
 
@@ -179,9 +185,12 @@ void Runner::start_children(const store::FollowUp& follow_up) {
 }
 
 void Runner::start_children_later(const store::FollowUp& follow_up) {
-  auto timer = std::make_shared<std::unique_ptr<Timer>>(services_.loop.make_timer());
-  (*timer)->start(kAgain, [this, follow_up, timer] {
-    if (running_) start_children(follow_up);
+  delayed_follow_ups_.push_back(follow_up);
+  if (delayed_follow_ups_.size() > 1) return;
+  follow_up_timer_->start(kAgain, [this] {
+    for (const store::FollowUp& delayed : std::exchange(delayed_follow_ups_, {})) {
+      start_children(delayed);
+    }
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "runner/services.h"
 #include "state/views.h"
@@ -59,6 +60,8 @@ class Runner {
   std::multimap<Duration, Retry>
       retries_;  // By monotonic time: steps of the wall clock delay none.
   std::unique_ptr<Timer> retry_timer_;
+  std::vector<store::FollowUp> delayed_follow_ups_;  // Tried again when the timer ends.
+  std::unique_ptr<Timer> follow_up_timer_;
 };
 
 }  // namespace dkron::runner

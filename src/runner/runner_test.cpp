@@ -105,5 +105,27 @@ TEST_F(RunnerTest, retries_and_children_that_wait_are_taken_over_too) {
   EXPECT_EQ(leader_.proposals.size(), 2U);
 }
 
+TEST_F(RunnerTest, tries_delayed_children_again_and_forgets_them_when_it_stops) {
+  take_over();
+  leader_.workers.is_busy = true;
+  for (const char* parent : {"a", "b"}) {
+    state::FollowUpOpened opened;
+    opened.follow_up.set_job_name(parent);
+    runner_.on_change(opened);
+  }
+  leader_.workers.is_busy = false;
+  leader_.loop.pass(Runner::kAgain);
+  EXPECT_EQ(leader_.workers.tasks.size(), 2U);
+
+  leader_.workers.tasks.clear();
+  leader_.workers.is_busy = true;
+  runner_.on_change(state::FollowUpOpened{});
+  leader_.workers.is_busy = false;
+  runner_.stop();
+  runner_.start();
+  leader_.loop.pass(2 * Runner::kAgain);
+  EXPECT_TRUE(leader_.workers.tasks.empty());
+}
+
 }  // namespace
 }  // namespace dkron::runner
