@@ -29,20 +29,9 @@ api::Member shown(const gossip::Member& member) {
   return row;
 }
 
-std::string_view event_text(gossip::MemberEvent::Type type) {
-  switch (type) {
-    case gossip::MemberEvent::Type::Join: return "member-join";
-    case gossip::MemberEvent::Type::Leave: return "member-leave";
-    case gossip::MemberEvent::Type::Failed: return "member-failed";
-    case gossip::MemberEvent::Type::Update: return "member-update";
-    case gossip::MemberEvent::Type::Reap: return "member-reap";
-  }
-  return "";
-}
-
 void log_event(const gossip::MemberEvent& event) {
   for (const gossip::Member& member : event.members) {
-    log::info("agent: Received event", {{"event", event_text(event.type)},
+    log::info("agent: Received event", {{"event", "member-" + std::string(to_string(event.type))},
                                         {"member", member.name},
                                         {"address", member.endpoint.to_string()}});
   }
@@ -135,30 +124,14 @@ Result<> Membership::set_tags(gossip::Tags tags) {
   });
 }
 
-namespace {
-
-gossip::KeyAction to_gossip(api::KeyAction action) {
-  switch (action) {
-    case api::KeyAction::Install: return gossip::KeyAction::Install;
-    case api::KeyAction::Use: return gossip::KeyAction::Use;
-    case api::KeyAction::Remove: return gossip::KeyAction::Remove;
-    case api::KeyAction::List: break;
-  }
-  return gossip::KeyAction::List;
-}
-
-}  // namespace
-
-void Membership::manage_keys(api::KeyAction action, const std::string& key,
-                             std::function<void(Result<api::KeyReport>)> done) {
+void Membership::manage_keys(gossip::KeyAction action, const std::string& key,
+                             std::function<void(Result<gossip::KeyReport>)> done) {
   if (service_->keyring() == nullptr) {
     done(fail(ErrorCode::Conflict, "gossip is not encrypted: start the nodes with --encrypt"));
     return;
   }
   const Result<> asked =
-      serf().manage_keys(to_gossip(action), key, [done](const gossip::KeyReport& r) {
-        done(api::KeyReport{r.members, r.responses, r.errors, r.messages, r.keys, r.primary_keys});
-      });
+      serf().manage_keys(action, key, [done](const gossip::KeyReport& report) { done(report); });
   if (!asked) done(fail(asked.error()));
 }
 

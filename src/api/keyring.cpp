@@ -11,6 +11,7 @@ namespace dkron::api {
 namespace {
 
 namespace json = boost::json;
+using gossip::KeyAction;
 
 bool is_this_machine(const std::string& remote) {
   return remote.starts_with("127.") || remote.starts_with("[::1]:") ||
@@ -39,15 +40,13 @@ json::object counts(const std::map<std::string, std::size_t>& map) {
   return object;
 }
 
-std::string to_json(const KeyReport& report) {
+std::string to_json(const gossip::KeyReport& report) {
   json::object messages;
   for (const auto& [member, message] : report.messages) messages[member] = message;
-  const json::object object{{"members", report.members},
-                            {"responses", report.responses},
-                            {"errors", report.errors},
-                            {"messages", std::move(messages)},
-                            {"keys", counts(report.keys)},
-                            {"primary_keys", counts(report.primary_keys)}};
+  const json::object object{
+      {"members", report.members},   {"responses", report.responses},
+      {"errors", report.errors},     {"messages", std::move(messages)},
+      {"keys", counts(report.keys)}, {"primary_keys", counts(report.primary_keys)}};
   return json::serialize(object);
 }
 
@@ -65,7 +64,7 @@ void Api::add_keyring_routes() {
         if (!read) return exchange->error(read.error());
         key = std::move(*read);
       }
-      services_.manage_keys(action, key, [exchange](const Result<KeyReport>& report) {
+      services_.manage_keys(action, key, [exchange](const Result<gossip::KeyReport>& report) {
         if (!report) return exchange->error(report.error());
         // Some members did not follow: the report says which and why.
         const bool is_whole = report->errors == 0 && report->responses >= report->members;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "gossip/key_queries.h"
 #include "model/execution.h"
 #include "net/http.h"
 #include "net/loop.h"
@@ -48,17 +49,6 @@ struct GossipStatus {
   std::size_t query_queue = 0;
 };
 
-// What the members answered to a change of the gossip keys; keys are Base64.
-struct KeyReport {
-  std::size_t members = 0;
-  std::size_t responses = 0;
-  std::size_t errors = 0;
-  std::map<std::string, std::string> messages{};  // By member.
-  std::map<std::string, std::size_t> keys{};      // How many members have it.
-  std::map<std::string, std::size_t> primary_keys{};
-};
-enum class KeyAction { Install, Use, Remove, List };
-
 struct Health {
   bool is_ready = false;
   bool is_stopping = false;  // Draining: takes no new commands.
@@ -81,7 +71,8 @@ struct Services {
   std::function<std::vector<Member>()> members{};
   std::function<GossipStatus()> gossip_status{};
   // Asks all members; `key` is empty for List.
-  std::function<void(KeyAction, const std::string& key, std::function<void(Result<KeyReport>)>)>
+  std::function<void(gossip::KeyAction, const std::string& key,
+                     std::function<void(Result<gossip::KeyReport>)>)>
       manage_keys{};
   std::function<Health()> health{};
   // What people should know of a job that was accepted; null: nothing.
