@@ -2,9 +2,10 @@
 //
 // libraft (see docs/architecture.md and the .cpp files of this folder) stays behind this header.
 // The Node owns the raft thread and, on it, a libuv loop. open() starts both and returns when the
-// log is loaded and the state machine restored; a sole voter leads from then on. propose() may be
-// called from any thread; its callback runs through Options::post. Everything of StateMachine is
-// called on the raft thread only.
+// log is loaded and the state machine restored; a sole voter leads from then on. In a pristine
+// directory without Options::bootstrap the node stands outside of any group until found() or
+// adopt(). All calls may be made from any thread; callbacks run through Options::post. Everything
+// of StateMachine is called on the raft thread only.
 #pragma once
 
 #include <cstdint>
@@ -92,7 +93,7 @@ struct Options {
   Path directory;          // <data-dir>/raft; made when missing
   std::string node_name;   // The raft id is derived from it (server_id()).
   std::string address;     // host:port told to peers
-  bool bootstrap = false;  // Pristine directory only: become a group of one.
+  bool bootstrap = false;  // Pristine directory only: become a group of one at once.
   // Pristine directory only: found a group of these (we among them) instead of a group of one.
   // Every member must be given the same list and the same `cluster_id`.
   std::vector<Server> bootstrap_servers;
@@ -101,6 +102,10 @@ struct Options {
   std::uint64_t snapshot_threshold_entries = 8192;
   std::uint64_t snapshot_threshold_bytes = 16 * 1024 * 1024;
   Post post;  // Where propose() callbacks run (the main loop).
+  // Connects to the raft side of `server` (its present address, TLS: the dialer's business) and
+  // calls back once, from any thread, with a connected stream socket. Called on the raft thread;
+  // must not block. Null: plain TCP to the address of the configuration.
+  std::function<void(const Server& server, std::function<void(Result<UniqueFd>)> done)> dial;
   // Called through `post` when the node can no longer work (state machine Error, log damaged while
   // running); the process should log it and exit.
   std::function<void(Error)> on_fatal;
@@ -109,7 +114,8 @@ struct Options {
 };
 
 struct Status {
-  enum class Role { Unavailable, Follower, Candidate, Leader };
+  // Outside: part of no group yet (pristine), see found() and adopt().
+  enum class Role { Unavailable, Outside, Follower, Candidate, Leader };
   Role role = Role::Unavailable;
   std::uint64_t term = 0;
   std::uint64_t commit_index = 0;
@@ -120,9 +126,19 @@ struct Status {
   std::uint64_t entries_in_flight = 0;
   std::string leader_name;  // Empty: none known.
   std::vector<Server> configuration;
+  std::uint64_t configuration_index = 0;
+  // The leader's view of the others; empty elsewhere.
+  struct Follower {
+    std::uint64_t id = 0;
+    std::uint64_t match_index = 0;  // Of its log, as acknowledged.
+    bool is_catching_up = false;    // On its way to become a voter.
+  };
+  std::vector<Follower> followers;
+  // Of the present leader (or the last one), as far as this node knows; steady time since contact.
+  bool has_leader = false;
 };
 
-std::string_view to_string(Status::Role role);  // "leader", "follower", "candidate", "shutdown"
+std::string_view to_string(Status::Role role);  // "leader", "outside", "shutdown" ...
 
 // raft_digest of the name (SHA-1, last 8 bytes, big-endian; 0 becomes 1).
 std::uint64_t server_id(std::string_view node_name);
@@ -139,6 +155,27 @@ class Node {
   virtual ~Node() = default;  // close() first; otherwise it closes as if the process were killed.
 
   virtual Identity identity() const = 0;
+
+  using OnDone = std::function<void(Result<void>)>;
+
+  // A node that stands outside: founds a group of one (an own cluster id), or waits for the leader
+  // of the cluster with this id to add it. Conflict when it is part of a group already; adopting
+  // the same cluster again is Ok. Durable before the answer.
+  virtual void found(OnDone done) = 0;
+  virtual void adopt(std::uint64_t cluster_id, std::uint64_t recovery_epoch, OnDone done) = 0;
+
+  // Changes of the group; the leader only (Unavailable elsewhere). They wait for each other, in the
+  // order of the calls. An Ok answer means committed. Errors: Unavailable (lost leadership before
+  // anything was done; no connection while catching up: try again), OutcomeUnknown, NotFound,
+  // Conflict (the name is known with another id, would leave no voter).
+  // Adds a server that replicates and does not vote; Ok when it is there already.
+  virtual void add_server(std::string node_name, std::string address, OnDone done) = 0;
+  // Lets it catch up, then vote; Ok when it does already.
+  virtual void promote(std::string node_name, OnDone done) = 0;
+  virtual void remove_server(std::uint64_t id, OnDone done) = 0;
+  // Hands leadership to the named voter, or to the one that is closest when "" is given. Ok:
+  // another leads. Unavailable: it did not take over, this node leads on.
+  virtual void transfer_leadership(std::string node_name, OnDone done) = 0;
 
   // Replicates `commands` and calls back once with their Outcomes, in order. They travel in one
   // entry unless that exceeds kEntryLimitBytes; then in several, in order, and the callback waits

@@ -6,6 +6,7 @@ namespace dkron::raft {
 std::string_view to_string(Status::Role role) {
   switch (role) {
     case Status::Role::Unavailable: return "shutdown";
+    case Status::Role::Outside: return "outside";
     case Status::Role::Follower: return "follower";
     case Status::Role::Candidate: return "candidate";
     case Status::Role::Leader: return "leader";

@@ -1,0 +1,115 @@
+// What nodes ask of each other, as values and as the interfaces of those who answer.
+//
+// The wire form (gRPC, services of the original and one of ours) stays inside of rpc/. Everything
+// here is called on the main loop's thread and answers there, exactly once. The errors of our own
+// peers keep their ErrorCode over the wire; those of others arrive as Internal with their text.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "model/execution.h"
+#include "model/job.h"
+#include "state/control.h"
+
+namespace dkron::rpc {
+
+// What a leader of ours says about a run beyond the original's fields; absent from others.
+struct Launch {
+  std::uint64_t uid = 0;    // Of the job.
+  std::uint64_t fence = 0;  // Grows with every attempt.
+  Instant scheduled_at;
+  std::uint64_t cluster_id = 0;
+};
+
+struct RunRequest {
+  model::Job job;  // Name, executor and its settings.
+  model::Execution execution;
+  std::optional<Launch> launch;
+};
+
+// One AgentRun, at the node that executes. Messages are sent in order, one at a time; those that
+// wait are replaced by newer ones once kWaitingMessages do. After finish() nothing more is sent.
+class RunStream {
+ public:
+  static constexpr std::size_t kWaitingMessages = 64;
+  virtual ~RunStream() = default;  // An unfinished one ends with an error.
+  virtual void send(const model::Execution& execution) = 0;
+  virtual void finish(const Result<void>& status) = 0;  // An error ends it with its text.
+  // Whether the caller still listens.
+  virtual bool is_open() const = 0;
+};
+
+// A result that a node delivers. `uid` 0: of a node of the original, which knows the name only.
+struct RunResult {
+  model::Execution execution;
+  std::uint64_t uid = 0;
+};
+struct RunResultAnswer {
+  std::string from;     // The node's name.
+  std::string payload;  // "saved", "retry" or "deleted".
+};
+
+struct RaftServer {
+  std::string id;
+  std::string node_name;  // "(unknown)" when it is no member.
+  std::string address;
+  bool is_leader = false;
+  bool is_voter = false;
+  std::string protocol;
+};
+struct RaftConfiguration {
+  std::vector<RaftServer> servers;
+  std::uint64_t index = 0;
+};
+
+// The cluster that a server without one is told to become a part of.
+struct Adoption {
+  std::uint64_t cluster_id = 0;
+  std::uint64_t recovery_epoch = 0;
+  std::string leader_name;
+};
+
+// Asks for the promise to let `candidate` found the cluster: given to one candidate at a time, and
+// only by servers that are part of no cluster and would choose the same one.
+struct Founding {
+  std::string candidate;
+  std::vector<std::string> members;  // Names of all founders, sorted; the candidate among them.
+};
+
+using OnDone = state::OnDone;
+
+// What every node answers.
+class NodeService {
+ public:
+  virtual ~NodeService() = default;
+  virtual void run(RunRequest request, std::shared_ptr<RunStream> stream) = 0;
+  // Answers, and leaves the cluster in good order behind the answer.
+  virtual void leave(OnDone done) = 0;
+};
+
+// What servers answer beside that. SetJob, DeleteJob, ToggleJob, RunJob, DeleteExecutions and
+// pausing go to `control()`.
+class ServerService {
+ public:
+  virtual ~ServerService() = default;
+  virtual state::Control& control() = 0;
+  virtual void find_job(std::string name, state::OnJob done) = 0;
+  using OnResult = std::function<void(Result<RunResultAnswer>)>;
+  virtual void take_result(RunResult result, OnResult done) = 0;  // ExecutionDone
+  virtual void set_execution(model::Execution execution, OnDone done) = 0;
+  virtual std::vector<model::Execution> active_executions() = 0;
+  virtual RaftConfiguration raft_configuration() = 0;
+  virtual void remove_peer(std::string id, OnDone done) = 0;
+  virtual void transfer_leadership(std::string node_name, OnDone done) = 0;  // "": to any.
+  virtual void adopt(Adoption adoption, OnDone done) = 0;
+  virtual void promise(Founding founding, OnDone done) = 0;  // An error says why not.
+};
+
+}  // namespace dkron::rpc
