@@ -1,6 +1,6 @@
 #include "agent/addresses.h"
 
-#include "agent/server.h"
+#include "agent/daemon.h"
 #include "base/base64.h"
 
 namespace dkron::agent {
@@ -45,9 +45,13 @@ Result<Addresses> resolve_addresses(const config::Config& config) {
   addresses.http = *http;
   addresses.bind = *bind;
   addresses.gossip = *advertised;
-  addresses.rpc = config::join_host_port(advertised->host,
-                                         static_cast<std::uint16_t>(config.advertise_rpc_port));
+  addresses.rpc_host = advertised->host;
+  addresses.rpc_port = config.advertise_rpc_port;
   return addresses;
+}
+
+std::string Addresses::rpc() const {
+  return config::join_host_port(rpc_host, static_cast<std::uint16_t>(rpc_port));
 }
 
 // Spec cli 7.
@@ -58,11 +62,12 @@ std::map<std::string, std::string> member_tags(const config::Config& config,
   tags["dc"] = config.datacenter;
   tags["region"] = config.region;
   tags["version"] = version();
-  tags["server"] = "true";
-  if (config.bootstrap) tags["bootstrap"] = "1";
-  if (config.bootstrap_expect != 0) tags["expect"] = std::to_string(config.bootstrap_expect);
-  tags["rpc_addr"] = addresses.rpc;
-  tags["port"] = std::to_string(config.advertise_rpc_port);
+  if (config.server) tags["server"] = "true";
+  if (config.server && config.bootstrap) tags["bootstrap"] = "1";
+  if (config.server && config.bootstrap_expect != 0)
+    tags["expect"] = std::to_string(config.bootstrap_expect);
+  tags["rpc_addr"] = addresses.rpc();
+  tags["port"] = std::to_string(addresses.rpc_port);
   return tags;
 }
 

@@ -15,7 +15,9 @@ struct Addresses {
   config::HostPort http;
   config::HostPort bind;    // Of gossip; the host is an IP or empty.
   config::HostPort gossip;  // Advertised.
-  std::string rpc;          // Advertised, host:port.
+  std::string rpc_host;     // Advertised,
+  int rpc_port = 0;         // with this port; 0 until it is bound.
+  std::string rpc() const;  // host:port
 };
 
 // Blocking (names, interfaces). Errors are those of spec cli 6.

@@ -4,7 +4,7 @@
 
 #include <csignal>
 
-#include "agent/server.h"
+#include "agent/daemon.h"
 #include "base/base64.h"
 #include "base/log.h"
 
@@ -15,16 +15,7 @@ tl::unexpected<Error> invalid(std::string message) {
   return fail(ErrorCode::InvalidArgument, std::move(message));
 }
 
-// What belongs to parts that this version does not have is refused, not ignored; the rest is
-// checked.
 Result<void> check(const config::Config& config) {
-  if (!config.server)
-    return invalid("agents without --server are not available yet in this version: add --server");
-  if (config.bootstrap_expect > 1) {
-    return invalid(
-        "clusters of several servers are not available yet in this version: use "
-        "--bootstrap-expect=1");
-  }
   if (config.profile != "lan" && config.profile != "wan" && config.profile != "local") {
     return invalid("agent: Can not setup serf, unknown profile: " + config.profile);
   }
@@ -65,13 +56,13 @@ class Agent {
  private:
   Result<config::Loaded> load();
   void on_signal(int signal);
-  void stop();
+  void stop(Daemon::Stop how);
   void reload();
 
   const config::Sources& sources_;
   std::vector<std::string> command_line_;
   net::Loop loop_;
-  std::unique_ptr<Server> server_;
+  std::unique_ptr<Daemon> daemon_;
   int exit_status_ = 0;
 };
 
@@ -94,16 +85,17 @@ Result<int> Agent::run() {
 
   // From the first moment on: a signal during a long start is handled behind it.
   loop_.on_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1}, [this](int signal) { on_signal(signal); });
-  auto server =
-      Server::start(loop_, {config, command_line_, [this](const Error& error) {
-                              log::fatal("agent: the server cannot go on", {{"error", error}});
-                              exit_status_ = 1;
-                              loop_.stop();
-                            }});
-  if (!server) return fail(server.error());
-  server_ = std::move(*server);
+  const auto on_fatal = [this](const Error& error) {
+    log::fatal("agent: the node cannot go on", {{"error", error}});
+    exit_status_ = 1;
+    loop_.stop();
+  };
+  auto daemon = Daemon::start(
+      loop_, {config, command_line_, on_fatal, [this] { stop(Daemon::Stop::Leave); }});
+  if (!daemon) return fail(daemon.error());
+  daemon_ = std::move(*daemon);
   loop_.run();
-  server_.reset();
+  daemon_.reset();
   return exit_status_;
 }
 
@@ -112,17 +104,17 @@ void Agent::on_signal(int signal) {
   if (signal == SIGHUP) {
     reload();
   } else if (signal == SIGUSR1) {
-    server_->dump_metrics();
+    daemon_->dump_metrics();
   } else {
-    stop();
+    stop(Daemon::Stop::Pause);
   }
 }
 
-void Agent::stop() {
+void Agent::stop(Daemon::Stop how) {
   // The second signal ends the process at once, wherever it is: also while closing blocks the loop.
   for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, exit_at_once);
   log::info("agent: Gracefully shutting down agent...");
-  server_->stop([this](std::size_t) { loop_.stop(); });
+  daemon_->stop(how, [this](std::size_t) { loop_.stop(); });
 }
 
 void Agent::reload() {
@@ -134,7 +126,7 @@ void Agent::reload() {
     return;
   }
   log::set_level(loaded->config.log_level);
-  server_->reload(loaded->config);
+  daemon_->reload(loaded->config);
 }
 
 }  // namespace

@@ -11,6 +11,9 @@ namespace {
 
 constexpr Duration kLookUpTimeout = seconds(10);
 constexpr std::size_t kRejoinAtOnce = 4;
+// Nodes that start together do not find each other at the first attempt: the first pauses are
+// short, and count for nothing.
+constexpr Duration kFirstPause = milliseconds(250);
 
 }  // namespace
 
@@ -33,6 +36,7 @@ void Joiner::start() {
   }
   log::info("agent: Retry join LAN is supported for: " + discovery::provider_names());
   log::info("agent: Joining cluster...");
+  pause_ = kFirstPause;
   try_to_join();
 }
 
@@ -66,7 +70,6 @@ void Joiner::join_once() {
 }
 
 void Joiner::try_to_join() {
-  ++attempts_;
   find(options_.retry, [this](Found found) {
     for (const std::string& error : found.errors) {
       log::error("agent: Error Joining", {{"error", error}});
@@ -93,13 +96,15 @@ void Joiner::on_attempt(const Result<std::size_t>& joined) {
               " initial agents");
     return;
   }
-  if (options_.retry_max > 0 && attempts_ >= options_.retry_max) {
+  const bool is_early = pause_ < options_.retry_interval;
+  if (!is_early && options_.retry_max > 0 && ++attempts_ >= options_.retry_max) {
     on_given_up_({ErrorCode::Unavailable, "agent: max join LAN retry exhausted, exiting"});
     return;
   }
   log::warning("agent: Join LAN failed: " + joined.error().message + ", retrying in " +
-               format_duration(options_.retry_interval));
-  retry_timer_->start(options_.retry_interval, [this] { try_to_join(); });
+               format_duration(std::min(pause_, options_.retry_interval)));
+  retry_timer_->start(std::min(pause_, options_.retry_interval), [this] { try_to_join(); });
+  if (is_early) pause_ *= 2;
 }
 
 void Joiner::find(const std::vector<std::string>& texts, OnFound on_found) {

@@ -41,7 +41,8 @@ class Joiner {
   Membership::JoinOptions options_;
   std::function<void(Error)> on_given_up_;
   std::unique_ptr<Timer> retry_timer_;
-  int attempts_ = 0;
+  int attempts_ = 0;  // Behind the early ones.
+  Duration pause_{0};
   std::shared_ptr<char> alive_token_ = std::make_shared<char>();  // Guards late answers.
 };
 

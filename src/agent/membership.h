@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/member_memory.h"
+#include "agent/peer_table.h"
 #include "api/services.h"
 #include "base/clock.h"
 #include "base/task_loop.h"
@@ -20,9 +21,6 @@
 namespace dkron::agent {
 
 class Joiner;
-
-// The tag that carries the cluster's id: servers of different clusters do not mix.
-inline constexpr std::string_view kClusterIdTag = "cluster_id";
 
 class Membership {
  public:

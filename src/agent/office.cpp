@@ -96,6 +96,7 @@ void Office::enter(std::size_t open_runs) {
 
 void Office::lose() {
   services_.runs.stop();
+  services_.on_lost();
   if (!is_held_) return;
   is_held_ = false;
   services_.launcher.stop();

@@ -23,7 +23,8 @@ class Office {
     runner::Services runner;
     runner::Launcher& launcher;
     runner::Runner& runs;
-    std::function<void()> on_taken;  // E.g. results of this node may be proposed now.
+    std::function<void()> on_taken;
+    std::function<void()> on_lost;  // After on_taken only, and when taking it ended early.
   };
   explicit Office(Services services)
       : services_(std::move(services)), ledger_cleaner_(services_.runner) {}

@@ -5,7 +5,8 @@
 
 namespace dkron::api {
 
-Api::Api(Services services) : services_(std::move(services)), router_(services_.node_name) {
+Api::Api(Services services)
+    : services_(std::move(services)), router_(services_.node_name, services_.catch_up) {
   add_job_list_route();
   add_job_routes();
   add_execution_routes();
@@ -33,6 +34,19 @@ std::optional<model::Job> Api::read_job(const ExchangePtr& exchange, const std::
     return std::nullopt;
   }
   return std::move(**job);
+}
+
+// What the leader has written may not have come here yet.
+void Api::answer_written_job(const ExchangePtr& exchange) {
+  const auto answer = [this, exchange] { answer_job(exchange, 200, exchange->parameter(0)); };
+  if (services_.control.is_leader() || !services_.catch_up) return answer();
+  services_.catch_up([exchange, answer](const Result<void>& caught_up) {
+    if (caught_up) {
+      answer();
+    } else {
+      exchange->error(caught_up.error());
+    }
+  });
 }
 
 void Api::answer_job(const ExchangePtr& exchange, int status, const std::string& name) {

@@ -38,6 +38,8 @@ class Api {
   void on_worker(ExchangePtr exchange, std::function<void(ExchangePtr)> work);
   // Answers with the job as it is stored now.
   void answer_job(const ExchangePtr& exchange, int status, const std::string& name);
+  // The same behind a write that another server may have done.
+  void answer_written_job(const ExchangePtr& exchange);
   // Reads the job for a handler on a worker thread; answers 404 or 500 itself and gives nullopt
   // then.
   std::optional<model::Job> read_job(const ExchangePtr& exchange, const std::string& name);

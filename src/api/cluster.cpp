@@ -157,6 +157,16 @@ void Api::add_cluster_routes() {
     }
   });
 
+  router_.add(net::Method::Post, "/v1/leave", [this](const ExchangePtr& exchange) {
+    services_.leave([exchange](const Result<void>& allowed) {
+      if (allowed) {
+        exchange->json(200, "{}");
+      } else {
+        exchange->error(allowed.error());
+      }
+    });
+  });
+
   const auto answer_pause = [](const ExchangePtr& exchange, bool paused) {
     exchange->json(200, paused ? "{\"paused\":true}" : "{\"paused\":false}");
   };

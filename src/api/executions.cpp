@@ -39,6 +39,21 @@ std::int64_t read_output_limit(std::string_view text) {
   return ok && value >= 0 ? value : -1;
 }
 
+void answer_busy(const ExchangePtr& exchange, Busy busy) {
+  std::sort(busy.executions.begin(), busy.executions.end(),
+            [](const Execution& a, const Execution& b) { return a.started_at < b.started_at; });
+  std::string body = "[";
+  for (const Execution& execution : busy.executions) {
+    if (body.size() > 1) body += ',';
+    model::append_execution(&body, execution, TimeZone::utc());
+  }
+  exchange->add_header("X-Total-Count", std::to_string(busy.executions.size()));
+  if (!busy.partial_because.empty()) {
+    exchange->add_header("X-Dkron-Partial", std::move(busy.partial_because));
+  }
+  exchange->json(200, body + "]");
+}
+
 }  // namespace
 
 void Api::add_execution_routes() {
@@ -110,22 +125,13 @@ void Api::add_execution_routes() {
                                           if (!done) {
                                             exchange->error(done.error());
                                           } else {
-                                            answer_job(exchange, 200, exchange->parameter(0));
+                                            answer_written_job(exchange);
                                           }
                                         });
   });
 
   router_.add(net::Method::Get, "/v1/busy", [this](const ExchangePtr& exchange) {
-    std::vector<Execution> running = services_.running();
-    std::sort(running.begin(), running.end(),
-              [](const Execution& a, const Execution& b) { return a.started_at < b.started_at; });
-    std::string body = "[";
-    for (const Execution& execution : running) {
-      if (body.size() > 1) body += ',';
-      model::append_execution(&body, execution, TimeZone::utc());
-    }
-    exchange->add_header("X-Total-Count", std::to_string(running.size()));
-    exchange->json(200, body + "]");
+    services_.busy([exchange](Busy busy) { answer_busy(exchange, std::move(busy)); });
   });
 }
 

@@ -21,6 +21,7 @@ bool wants_html(std::string_view accept) {
 
 std::string_view why_not_ready(const Health& health) {
   if (health.is_stopping) return "the server is shutting down";
+  if (!health.why_not_ready.empty()) return health.why_not_ready;
   return health.leader.empty() ? "no leader" : "starting";
 }
 

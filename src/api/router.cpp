@@ -163,7 +163,18 @@ void Router::handle(net::Request request, net::Responder responder) const {
   auto exchange =
       std::make_shared<Exchange>(std::move(request), std::move(responder), std::move(headers));
   exchange->set_parameters(std::move(found.parameters));
-  found.route->handler(std::move(exchange));
+  const bool is_read = found.route->method == net::Method::Get;
+  if (!is_read || !catch_up_ || !exchange->flag("consistent")) {
+    found.route->handler(std::move(exchange));
+    return;
+  }
+  catch_up_([exchange, route = found.route](const Result<void>& caught_up) {
+    if (caught_up) {
+      route->handler(exchange);
+    } else {
+      exchange->error(caught_up.error());
+    }
+  });
 }
 
 void Router::answer_unmatched(net::Request request, const net::Responder& responder,

@@ -23,7 +23,11 @@ struct RouteOptions {
 
 class Router {
  public:
-  explicit Router(std::string node_name) : node_name_(std::move(node_name)) {}
+  // `catch_up` answers once this server holds all that was acknowledged before; reads with
+  // ?consistent=true wait for it. Null: reads are local.
+  using CatchUp = std::function<void(std::function<void(Result<void>)>)>;
+  explicit Router(std::string node_name, CatchUp catch_up = nullptr)
+      : node_name_(std::move(node_name)), catch_up_(std::move(catch_up)) {}
 
   void add(net::Method method, std::string pattern, RouteHandler handler,
            RouteOptions options = {});
@@ -55,6 +59,7 @@ class Router {
                         const Match& match) const;
 
   std::string node_name_;
+  CatchUp catch_up_;
   std::vector<Route> routes_;
 };
 

@@ -55,7 +55,14 @@ struct Health {
   bool is_leader = false;
   std::string leader;
   std::string raft_state;
+  std::string why_not_ready;        // A sentence for people; empty: nothing to say.
   std::vector<std::string> issues;  // Of plugins; /health answers 503 when there is one.
+};
+
+// Runs under way in the cluster, outputs left out.
+struct Busy {
+  std::vector<model::Execution> executions;
+  std::string partial_because;  // Not empty: runs of other nodes may be missing, and why.
 };
 
 struct Services {
@@ -77,7 +84,11 @@ struct Services {
   std::function<Health()> health{};
   // What people should know of a job that was accepted; null: nothing.
   std::function<std::vector<std::string>(const model::Job&)> warnings{};
-  std::function<std::vector<model::Execution>()> running{};  // On this node, output left out.
+  std::function<void(std::function<void(Busy)>)> busy{};
+  // Answers once this server holds everything that was acknowledged up to now (?consistent=true).
+  std::function<void(std::function<void(Result<void>)>)> catch_up{};
+  // Answers, and takes the node out of the cluster behind the answer.
+  std::function<void(std::function<void(Result<void>)>)> leave{};
   std::function<void()> refresh_metrics{};
   std::function<std::string()> metrics{};    // Prometheus text; null: switched off. Any thread.
   std::function<std::string()> variables{};  // JSON of /debug/vars.

@@ -33,6 +33,8 @@ constexpr std::array kOptions = {
            kLater},
     Option{"data-dir", Type::String, "dkron.data", "Directory for the server's data"},
     Option{"datacenter", Type::String, "dc1", "Name of this node's data centre"},
+    Option{"dead-server-timeout", Type::Duration, "24h",
+           "How long a server may be gone before the leader takes its vote away; 0 = never"},
     Option{"disable-usage-stats", Type::Bool, "",
            "Accepted for compatibility; nothing is ever sent"},
     Option{"dog-statsd-addr", Type::String, "", "DogStatsD host:port", kFlag, kLater},
@@ -73,7 +75,7 @@ constexpr std::array kOptions = {
            "Addresses to join, tried until one answers; may be repeated.\n"
            "Templates, names, and discovery such as \"provider=k8s label_selector=app=dkron\""},
     Option{"retry-max", Type::Int, "", "Most attempts to join; 0 = without end"},
-    Option{"rpc-port", Type::Int, "6868", "Port of gRPC and Raft"},
+    Option{"rpc-port", Type::Int, "6868", "Port of gRPC and Raft; 0 = any"},
     Option{"serf-reconnect-timeout", Type::String, "24h",
            "How long a failed member is tried before it is forgotten"},
     Option{"server", Type::Bool, "", "Be a server: keep the state, schedule, serve the API"},

@@ -180,7 +180,7 @@ Result<int> read_number(const Settings& settings, std::string_view name, std::in
 
 Result<void> read_numbers(const Settings& settings, Config* config) {
   auto expect = read_number(settings, "bootstrap-expect", 0, 99);
-  auto rpc_port = read_number(settings, "rpc-port", 1, 65535);
+  auto rpc_port = read_number(settings, "rpc-port", 0, 65535);
   auto advertise = read_number(settings, "advertise-rpc-port", -1, 65535);
   auto multiplier = read_number(settings, "raft-multiplier", 0, 10);
   auto retries = read_number(settings, "agent-run-max-retries", 0, 1000);
@@ -215,7 +215,8 @@ Result<void> read_times(const Settings& settings, Config* config) {
   const std::pair<std::string_view, Duration*> times[] = {
       {"retry-interval", &config->retry_interval},
       {"serf-reconnect-timeout", &config->serf_reconnect_timeout},
-      {"drain-timeout", &config->drain_timeout}};
+      {"drain-timeout", &config->drain_timeout},
+      {"dead-server-timeout", &config->dead_server_limit}};
   for (const auto& [name, target] : times) {
     auto time = parse_duration(settings.at(name).back());
     if (!time) return undecodable(name, time.error().message);
@@ -253,7 +254,8 @@ Result<std::optional<Path>> choose_file(const Sources& sources) {
 bool is_reserved_tag(std::string_view key) {
   static constexpr std::string_view kReserved[] = {
       "role",      "dc",     "region",   "version", "server",
-      "bootstrap", "expect", "rpc_addr", "port",    "cluster_id"};
+      "bootstrap", "expect", "rpc_addr", "port",    "cluster_id",
+      "run_journal", "leaving", "draining"};
   return std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved);
 }
 

@@ -33,7 +33,7 @@ struct Config {
   std::string advertise_addr;
   std::string http_addr;
   int rpc_port = 0;
-  int advertise_rpc_port = 0;  // > 0 always.
+  int advertise_rpc_port = 0;  // 0: that of rpc_port, which 0 lets the system choose.
   std::string profile;
   std::string encrypt;
   std::vector<std::string> join;        // Tried once, when `retry_join` is empty.
@@ -42,6 +42,7 @@ struct Config {
   Duration retry_interval{0};
   Duration serf_reconnect_timeout{0};
   int raft_multiplier = 1;
+  Duration dead_server_limit{0};  // 0: votes of dead servers are kept.
 
   bool ui = true;
   bool enable_prometheus = false;

@@ -229,9 +229,9 @@ Path NodeRuns::spool_path(const RunKey& key) const {
           std::to_string(key.attempt));
 }
 
-void NodeRuns::start(RunOrder order) {
+NodeRuns::Known NodeRuns::start(RunOrder order) {
   const RunKey key = order.key;
-  if (ended_.count(key) != 0) return;
+  if (ended_.count(key) != 0) return Known::Ended;
   auto [entry, added] = runs_.try_emplace(key);
   if (!added) {
     // Known: its result comes, or comes again.
@@ -241,7 +241,7 @@ void NodeRuns::start(RunOrder order) {
       to_collect_.push_back(key);
       collect_next();
     }
-    return;
+    return Known::Open;
   }
   Run& run = entry->second;
   run.order = std::move(order);
@@ -252,6 +252,7 @@ void NodeRuns::start(RunOrder order) {
                    [self = self_, key](const Result<void>& written) {
                      if (*self != nullptr && written) (*self)->on_journalled(key);
                    });
+  return Known::New;
 }
 
 void NodeRuns::on_journalled(const RunKey& key) {
@@ -324,6 +325,7 @@ void NodeRuns::on_began(const RunKey& key, std::optional<process::ProcessId> id)
     run.process = *id;
     journal_->append(process_record(key, *id, boot_, run.started_at), false, nullptr);
   }
+  if (callbacks_.on_began) callbacks_.on_began(key, describe(key, run));
   launch_next();
 }
 
@@ -496,15 +498,22 @@ std::size_t NodeRuns::active() const {
   }));
 }
 
+bool NodeRuns::is_under_way(const Run& run) {
+  return run.phase == Phase::Running || run.phase == Phase::Adopted || run.phase == Phase::Starting;
+}
+
 std::vector<model::Execution> NodeRuns::running() const {
   std::vector<model::Execution> running;
   for (const auto& [key, run] : runs_) {
-    const bool is_under_way =
-        run.phase == Phase::Running || run.phase == Phase::Adopted || run.phase == Phase::Starting;
-    if (!is_under_way) continue;
-    running.push_back(describe(key, run));
+    if (is_under_way(run)) running.push_back(describe(key, run));
   }
   return running;
+}
+
+std::optional<model::Execution> NodeRuns::find_running(const RunKey& key) const {
+  const auto found = runs_.find(key);
+  if (found == runs_.end() || !is_under_way(found->second)) return std::nullopt;
+  return describe(key, found->second);
 }
 
 model::Execution NodeRuns::describe(const RunKey& key, const Run& run) const {

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -67,8 +68,9 @@ class NodeRuns {
   static constexpr Duration kCollectRetry = milliseconds(100);
 
   struct Callbacks {
-    std::function<void(const RunKey&, Instant started_at)> on_started;  // After kAnnounceAfter.
-    std::function<void(const RunKey&, model::Execution)> on_finished;   // Until acknowledged.
+    std::function<void(const RunKey&, const model::Execution&)> on_began;  // May be null.
+    std::function<void(const RunKey&, Instant started_at)> on_started;     // After kAnnounceAfter.
+    std::function<void(const RunKey&, model::Execution)> on_finished;      // Until acknowledged.
     std::function<void()> on_room;  // A run waits no longer; may be null.
     // The journal cannot be written (true), or can again; may be null.
     std::function<void(bool)> on_stall;
@@ -89,7 +91,9 @@ class NodeRuns {
 
   // Delivers results found at start; from now on the callbacks are used.
   void resume();
-  void start(RunOrder order);
+  // What the node knew of the run before.
+  enum class Known { New, Open, Ended };
+  Known start(RunOrder order);
   // The result of `key` is committed (or its job is gone): forget it. No effect before the result
   // was handed out.
   void acknowledge(const RunKey& key);
@@ -105,6 +109,8 @@ class NodeRuns {
   // Not yet over, or with a result that is not committed.
   std::size_t unsettled() const { return runs_.size(); }
   std::vector<model::Execution> running() const;
+  // Nothing when it is not under way.
+  std::optional<model::Execution> find_running(const RunKey& key) const;
   // The tail of the output so far; blocking, for worker threads: read_tail(spool_path(key)).
   Path spool_path(const RunKey& key) const;
   bool is_known(const RunKey& key) const { return runs_.count(key) != 0; }
@@ -145,6 +151,7 @@ class NodeRuns {
   void remember_end(const RunKey& key);
   void compact_journal();
   void announce_long_runs();
+  static bool is_under_way(const Run& run);
   model::Execution describe(const RunKey& key, const Run& run) const;
 
   Environment env_;

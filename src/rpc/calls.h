@@ -63,10 +63,15 @@ struct RaftServer {
   bool is_leader = false;
   bool is_voter = false;
   std::string protocol;
+  // Beyond the original's fields.
+  std::string member_status;  // Of gossip: "alive", "failed" ...; "" when it is no member.
+  std::optional<std::uint64_t> lag_entries;  // Behind the leader's log; told by the leader only.
 };
 struct RaftConfiguration {
   std::vector<RaftServer> servers;
   std::uint64_t index = 0;
+  std::string answered_by;
+  std::string why_no_leader;  // A sentence for people; "" when there is one.
 };
 
 // The cluster that a server without one is told to become a part of.
@@ -90,24 +95,35 @@ class NodeService {
  public:
   virtual ~NodeService() = default;
   virtual void run(RunRequest request, std::shared_ptr<RunStream> stream) = 0;
-  // Answers, and leaves the cluster in good order behind the answer.
-  virtual void leave(OnDone done) = 0;
+  // Answers, and leaves the cluster in good order behind the answer. Conflict when that would cost
+  // the quorum and it is not forced.
+  virtual void leave(bool force, OnDone done) = 0;
 };
 
 // What servers answer beside that. SetJob, DeleteJob, ToggleJob, RunJob, DeleteExecutions and
-// pausing go to `control()`.
+// pausing go to control(). `is_forwarded`: another server passed the call on (it says so in the
+// call's metadata), so it is done here or not at all.
 class ServerService {
  public:
   virtual ~ServerService() = default;
-  virtual state::Control& control() = 0;
+  virtual state::Control& control(bool is_forwarded) = 0;
   virtual void find_job(std::string name, state::OnJob done) = 0;
   using OnResult = std::function<void(Result<RunResultAnswer>)>;
-  virtual void take_result(RunResult result, OnResult done) = 0;  // ExecutionDone
+  // ExecutionDone.
+  virtual void take_result(RunResult result, bool is_forwarded, OnResult done) = 0;
   virtual void set_execution(model::Execution execution, OnDone done) = 0;
   virtual std::vector<model::Execution> active_executions() = 0;
   virtual RaftConfiguration raft_configuration() = 0;
-  virtual void remove_peer(std::string id, OnDone done) = 0;
-  virtual void transfer_leadership(std::string node_name, OnDone done) = 0;  // "": to any.
+  // Conflict when the server is alive, or the quorum at risk, and it is not forced.
+  virtual void remove_peer(std::string id, bool force, bool is_forwarded, OnDone done) = 0;
+  // A dead node counts as left from now on, and gives up its vote.
+  virtual void force_leave(std::string node_name, bool force, bool is_forwarded, OnDone done) = 0;
+  // The log index up to which a read must wait so that it misses nothing that was acknowledged
+  // before; the leader answers it behind a barrier.
+  using OnIndex = std::function<void(Result<std::uint64_t>)>;
+  virtual void read_index(bool is_forwarded, OnIndex done) = 0;
+  virtual void transfer_leadership(std::string node_name, bool is_forwarded,
+                                   OnDone done) = 0;  // "": to any.
   virtual void adopt(Adoption adoption, OnDone done) = 0;
   virtual void promise(Founding founding, OnDone done) = 0;  // An error says why not.
 };

@@ -3,7 +3,8 @@
 // Every call has a deadline and answers on the main loop, never from inside the call. The family of
 // services (types.v1 or the older types) that works at an address is remembered. A peer's text is
 // the error's text, as it is. Unavailable: not reached, nothing was done; OutcomeUnknown: the
-// connection broke or the deadline passed while the call was under way.
+// connection broke or the deadline passed while the call was under way. A RemoteRun may be destroyed
+// from inside its own handlers.
 #pragma once
 
 #include <functional>
@@ -31,6 +32,8 @@ class Client {
 
   struct Options {
     std::string node_name;
+    // Calls that only a leader can do are marked as passed on (x-dkron-forwarded): true on servers.
+    bool forwards = false;
     // PEM texts; empty `trusted`: plain.
     struct Tls {
       std::string trusted;
@@ -62,10 +65,14 @@ class Client {
   virtual void active_executions(const std::string& address, Duration limit, OnExecutions done) = 0;
   using OnConfiguration = std::function<void(Result<RaftConfiguration>)>;
   virtual void raft_configuration(const std::string& address, OnConfiguration done) = 0;
-  virtual void remove_peer(const std::string& address, std::string id, OnDone done) = 0;
+  virtual void remove_peer(const std::string& address, std::string id, bool force,
+                           OnDone done) = 0;
+  virtual void force_leave(const std::string& address, std::string node_name, bool force,
+                           OnDone done) = 0;
+  virtual void read_index(const std::string& address, ServerService::OnIndex done) = 0;
   virtual void transfer_leadership(const std::string& address, std::string node_name,
                                    OnDone done) = 0;
-  virtual void leave(const std::string& address, OnDone done) = 0;
+  virtual void leave(const std::string& address, bool force, OnDone done) = 0;
   virtual void adopt(const std::string& address, Adoption adoption, OnDone done) = 0;
   virtual void promise(const std::string& address, Founding founding, OnDone done) = 0;
 

@@ -93,7 +93,7 @@ class Server:
     def command(self):
         return [BINARY, "agent", "--server", "--bootstrap-expect=1", f"--node-name={self.name}",
                 f"--data-dir={self.directory / 'data'}", "--bind-addr=127.0.0.1:0",
-                "--advertise-addr=127.0.0.1:0", "--http-addr=127.0.0.1:0", *self.arguments]
+                "--advertise-addr=127.0.0.1:0", "--http-addr=127.0.0.1:0", "--rpc-port=0", *self.arguments]
 
     def launch(self):
         """Starts the process and returns at once."""

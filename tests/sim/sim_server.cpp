@@ -26,7 +26,8 @@ SimServer::SimServer(Environment environment)
   launcher_ = std::make_unique<runner::Launcher>(services(), groups_);
   runner_ = std::make_unique<runner::Runner>(services(), groups_);
   office_ = std::make_unique<agent::Office>(agent::Office::Services{
-      *raft_, services(), *launcher_, *runner_, [this] { env_.fleet.deliver(); }});
+      *raft_, services(), *launcher_, *runner_, [this] { env_.fleet.deliver(); },
+      [] {}});
   if (auto loaded = state::load_index(env_.store.reader(), &index_); !loaded) {
     fail_simulation("the index cannot be loaded: " + loaded.error().message);
   }
