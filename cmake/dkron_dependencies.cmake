@@ -23,6 +23,12 @@ macro(dkron_require_header header package)
 endmacro()
 
 dkron_require_pkg(RAFT "raft>=0.22.1")
+# Linked statically: Debian 12 itself has an older one, and the package must run there without backports.
+find_library(DKRON_LIBRAFT_ARCHIVE libraft.a)
+find_library(DKRON_LZ4 lz4)
+if(NOT DKRON_LIBRAFT_ARCHIVE OR NOT DKRON_LZ4)
+  message(FATAL_ERROR "libraft.a (package libraft-dev) or liblz4 is missing: ${DKRON_INSTALL_HINT}")
+endif()
 dkron_require_pkg(LIBUV "libuv>=1.41")
 dkron_require_pkg(CURL "libcurl>=7.84")
 dkron_require_pkg(FMT "fmt>=9")
@@ -33,6 +39,10 @@ dkron_require_pkg(PROMETHEUS "prometheus-cpp-core>=1.0")
 dkron_require_pkg(OPENSSL_ "openssl>=3.0")
 dkron_require_header(tl/expected.hpp libexpected-dev)
 dkron_require_header(toml++/toml.h libtomlplusplus-dev)
+
+add_library(dkron_libraft INTERFACE)
+target_include_directories(dkron_libraft SYSTEM INTERFACE ${RAFT_INCLUDE_DIRS})
+target_link_libraries(dkron_libraft INTERFACE ${DKRON_LIBRAFT_ARCHIVE} PkgConfig::LIBUV ${DKRON_LZ4})
 
 find_package(Boost 1.81 QUIET COMPONENTS json)
 if(NOT Boost_FOUND)
