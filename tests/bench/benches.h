@@ -16,6 +16,7 @@ void bench_runs(const BenchOptions& options);
 void bench_overload(const BenchOptions& options);
 void bench_million(const BenchOptions& options);
 void bench_idle(const BenchOptions& options);
+void bench_cluster(const BenchOptions& options);
 void bench_gossip(const BenchOptions& options);
 
 }  // namespace dkron::bench

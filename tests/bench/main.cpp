@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
       {"idle", dkron::bench::bench_idle},         {"create", dkron::bench::bench_create},
       {"list", dkron::bench::bench_list},         {"runs", dkron::bench::bench_runs},
       {"overload", dkron::bench::bench_overload}, {"million", dkron::bench::bench_million},
-      {"gossip", dkron::bench::bench_gossip},
+      {"gossip", dkron::bench::bench_gossip},     {"cluster", dkron::bench::bench_cluster},
   };
   BenchOptions options;
   std::vector<std::string> wanted;
@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
   if (options.server.empty()) {
     std::fprintf(stderr,
                  "usage: dkron_bench --server=PATH [--long] "
-                 "[idle|create|list|runs|overload|million|gossip ...]\n");
+                 "[idle|create|list|runs|overload|million|gossip|cluster ...]\n");
     return 2;
   }
   std::printf("%-52s %12s %-6s %12s %-8s %s\n", "what", "measured", "", "aim", "", "original");

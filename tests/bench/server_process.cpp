@@ -47,11 +47,37 @@ pid_t spawn(const std::vector<std::string>& command, int output_fd, bool is_stde
 }  // namespace
 
 ServerProcess::ServerProcess(std::string binary, std::vector<std::string> arguments)
-    : binary_(std::move(binary)), arguments_(std::move(arguments)) {
+    : binary_(std::move(binary)), up_mark_("cluster leadership acquired") {
+  arguments_ = {"--server",
+                "--bootstrap-expect=1",
+                "--node-name=bench",
+                "--bind-addr=127.0.0.1:0",
+                "--advertise-addr=127.0.0.1:0",
+                "--rpc-port=0"};
+  arguments_.insert(arguments_.end(), arguments.begin(), arguments.end());
+  make_directory();
+  start();
+}
+
+ServerProcess::ServerProcess(std::string binary, const Place& place,
+                             std::vector<std::string> arguments)
+    : binary_(std::move(binary)),
+      up_mark_(place.is_server ? "Running HTTP server" : "Running the agent's RPC") {
+  arguments_ = {"--node-name=" + place.name, "--bind-addr=" + place.ip + ":8946",
+                "--advertise-addr=" + place.ip + ":8946", "--profile=local",
+                "--retry-interval=200ms"};
+  if (place.is_server) arguments_.push_back("--server");
+  if (place.expect > 0) arguments_.push_back("--bootstrap-expect=" + std::to_string(place.expect));
+  for (const std::string& ip : place.joins) arguments_.push_back("--retry-join=" + ip + ":8946");
+  arguments_.insert(arguments_.end(), arguments.begin(), arguments.end());
+  make_directory();
+  start();
+}
+
+void ServerProcess::make_directory() {
   std::string pattern = (std::filesystem::temp_directory_path() / "dkron-bench-XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) die("mkdtemp failed");
   directory_ = pattern;
-  start();
 }
 
 ServerProcess::~ServerProcess() {
@@ -63,33 +89,27 @@ ServerProcess::~ServerProcess() {
 void ServerProcess::start() {
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) die("pipe failed");
-  std::vector<std::string> command = {binary_,
-                                      "agent",
-                                      "--server",
-                                      "--bootstrap-expect=1",
-                                      "--node-name=bench",
+  std::vector<std::string> command = {binary_, "agent",
                                       "--data-dir=" + (directory_ / "data").string(),
-                                      "--bind-addr=127.0.0.1:0",
-                                      "--advertise-addr=127.0.0.1:0",
-                                      "--http-addr=127.0.0.1:0",
-                                      "--drain-timeout=5s"};
+                                      "--http-addr=127.0.0.1:0", "--drain-timeout=5s"};
   command.insert(command.end(), arguments_.begin(), arguments_.end());
   pid_ = spawn(command, pipe[1], true);
   ::close(pipe[1]);
   log_fd_ = pipe[0];
   std::string log;
-  while (log.find("cluster leadership acquired") == std::string::npos) {
+  while (log.find(up_mark_) == std::string::npos) {
     pollfd poll{log_fd_, POLLIN, 0};
     char buffer[4096];
-    if (::poll(&poll, 1, kStartLimitMs) <= 0) die("the server does not lead:\n" + log);
+    if (::poll(&poll, 1, kStartLimitMs) <= 0) die("the node does not come up:\n" + log);
     const ssize_t n = ::read(log_fd_, buffer, sizeof buffer);
     if (n <= 0) die("the server ended:\n" + log);
     log.append(buffer, static_cast<std::size_t>(n));
   }
   const std::string mark = "address=\"127.0.0.1:";
   const auto at = log.find(mark);
-  if (at == std::string::npos) die("no HTTP address in the log:\n" + log);
-  port_ = static_cast<std::uint16_t>(std::atoi(log.c_str() + at + mark.size()));
+  if (at != std::string::npos) {  // Agents have none.
+    port_ = static_cast<std::uint16_t>(std::atoi(log.c_str() + at + mark.size()));
+  }
   // The log is read on, so that the server never waits for it.
   std::thread([fd = log_fd_] {
     char buffer[4096];
@@ -104,6 +124,16 @@ void ServerProcess::stop() {
   ::kill(pid_, SIGTERM);
   ::waitpid(pid_, nullptr, 0);
   pid_ = 0;
+}
+
+void ServerProcess::kill() {
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = 0;
+}
+
+void ServerProcess::revive() {
+  start();
 }
 
 double ServerProcess::restart() {
