@@ -21,32 +21,60 @@ const Error& shutting_down() {
 
 }  // namespace
 
+std::optional<Error> Engine::refusal() const {
+  if (fatal_) return Error{ErrorCode::Unavailable, "this server stopped: " + fatal_->message};
+  if (is_stopping_) return shutting_down();
+  if (is_started_) return std::nullopt;
+  return Error{ErrorCode::Unavailable,
+               "this server is part of no cluster yet: none was founded here, and none has taken "
+               "it in"};
+}
+
 void Engine::propose(std::shared_ptr<Proposal> proposal) {
   queue_.push(std::move(proposal));
-  if (is_stopping_ || fatal_) {
-    fail_waiting(fatal_ ? Error{ErrorCode::Unavailable, "this server stopped: " + fatal_->message}
-                        : shutting_down());
-    return;
-  }
+  if (const auto error = refusal()) return fail_waiting(*error);
   pump();
 }
 
 void Engine::barrier(std::function<void(Result<void>)> callback) {
   barriers_.push_back({queue_.pushed(), std::move(callback)});
-  if (is_stopping_ || fatal_) {
-    fail_waiting(shutting_down());
-    return;
-  }
+  if (const auto error = refusal()) return fail_waiting(*error);
   pump();
 }
 
 void Engine::snapshot(Snapshots::Callback callback) {
   snapshots_.request(std::move(callback));
-  if (is_stopping_ || fatal_) {
-    snapshots_.fail_requests(shutting_down());
-    return;
-  }
+  if (const auto error = refusal()) return snapshots_.fail_requests(*error);
   snapshots_.update();
+}
+
+void Engine::add_server(std::string node_name, std::string address, Node::OnDone done) {
+  changes_.add_server(std::move(node_name), std::move(address), std::move(done));
+  changes_turn();
+}
+
+void Engine::promote(std::string node_name, Node::OnDone done) {
+  changes_.promote(std::move(node_name), std::move(done));
+  changes_turn();
+}
+
+void Engine::remove_server(std::uint64_t id, Node::OnDone done) {
+  changes_.remove_server(id, std::move(done));
+  changes_turn();
+}
+
+void Engine::transfer_leadership(std::string node_name, Node::OnDone done) {
+  changes_.transfer_leadership(std::move(node_name), std::move(done));
+  changes_turn();
+}
+
+void Engine::changes_turn() {
+  if (const auto error = refusal()) {
+    changes_.fail_waiting(*error);
+    changes_.flush();
+  } else {
+    changes_.turn();  // on_turn() does the rest.
+  }
 }
 
 void Engine::pump() {
@@ -178,6 +206,7 @@ void Engine::fail_waiting(const Error& error) {
   }
   barriers_.clear();
   snapshots_.fail_requests(error);
+  changes_.fail_waiting(error);
 }
 
 bool Engine::is_drained() const {
@@ -204,6 +233,7 @@ void Engine::stop(Stop how) {
 void Engine::close_raft() {
   is_closing_ = true;
   fail_waiting(shutting_down());
+  changes_.close(shutting_down());
   if (stop_ == Stop::Orderly && is_started_ && !fatal_) {
     auto written = write_acknowledged(options_.directory, raft_.last_stored);
     if (!written) log::error("raft last index not recorded", {{"error", written.error()}});
@@ -229,6 +259,7 @@ void Engine::close_handles() {
   }
   status_ = Status{};
   shared_.status.set(status_);
+  changes_.flush();
   on_stopped_();
 }
 

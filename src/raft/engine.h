@@ -15,27 +15,34 @@
 #include <optional>
 #include <vector>
 
+#include "raft/board.h"
+#include "raft/group_changes.h"
 #include "raft/guards.h"
+#include "raft/identity.h"
 #include "raft/libraft.h"
 #include "raft/node.h"
 #include "raft/proposal_queue.h"
 #include "raft/snapshots.h"
-#include "raft/status_board.h"
 #include "raft/transport.h"
 
 namespace dkron::raft {
 
 struct EngineSetup {
+  // Outside: libraft is not started. Found: a group of one is founded. Belong: go on with the log,
+  // or with an empty one wait for a leader's entries.
+  enum class Begin { Outside, Found, Belong };
+  Begin begin = Begin::Outside;
   Options options;
   Identity identity;
   std::uint64_t acknowledged_index = 0;
-  bool is_pristine = false;
+  std::function<bool(Task)> post;  // To the raft thread; see Transport::Setup.
 };
 
 class Engine {
  public:
   struct Shared {
-    StatusBoard status;
+    Board<Status> status;
+    Board<Identity> identity;
     std::atomic<std::size_t> queued_bytes{0};  // Of proposals that are in no entry yet.
   };
   // Waiting for what is in flight at an orderly end.
@@ -49,13 +56,21 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Loads the log and restores the state machine. After an error only stop() may be called.
+  // Loads the log and restores the state machine, unless this server stands outside. After an error
+  // only stop() may be called.
   Result<void> start();
+  void found(Node::OnDone done);
+  void adopt(std::uint64_t cluster_id, std::uint64_t recovery_epoch, Node::OnDone done);
 
   void propose(std::shared_ptr<Proposal> proposal);
   void barrier(std::function<void(Result<void>)> callback);
   void snapshot(Snapshots::Callback callback);
   void accept(UniqueFd connection) { transport_.accept(std::move(connection)); }
+
+  void add_server(std::string node_name, std::string address, Node::OnDone done);
+  void promote(std::string node_name, Node::OnDone done);
+  void remove_server(std::uint64_t id, Node::OnDone done);
+  void transfer_leadership(std::string node_name, Node::OnDone done);
 
   // How: Orderly waits for what is in flight and records the last index; Abrupt does neither.
   enum class Stop { Orderly, Abrupt };
@@ -73,10 +88,13 @@ class Engine {
   using ConfigurationStamp = std::array<std::uint64_t, 3>;
 
   // engine_start.cpp
+  Transport::Setup transport_setup(std::function<bool(Task)> post);
+  Guards::Hooks guard_hooks();
+  void begin_to_belong(StoredIdentity stored, const Node::OnDone& done);
+  Result<void> start_raft(bool is_founding);
   Result<void> init();
   void configure();
-  Result<void> prepare_first_log();
-  Result<void> bootstrap(const std::vector<Server>& servers);
+  Result<void> bootstrap();
 
   // engine.cpp
   void pump();
@@ -87,7 +105,10 @@ class Engine {
   void on_barrier_done(int status) noexcept;
   void finish(std::vector<Slice>& slices, Result<std::vector<Outcome>> outcomes);
   void post_answers(std::vector<Answer> answers);
+  // Why nothing can be asked of libraft (any more); nullopt: it can.
+  std::optional<Error> refusal() const;
   void fail_waiting(const Error& error);
+  void changes_turn();
   bool is_drained() const;
   void close_raft();
   void close_handles();
@@ -103,11 +124,11 @@ class Engine {
   void on_turn();
   void report_fatal();
   void publish_status();
+  Status read_status() const;
 
   uv_loop_t& loop_;
   const Options options_;
-  const Identity identity_;
-  const bool is_pristine_;
+  const EngineSetup::Begin begin_;
   StateMachine& machine_;
   Shared& shared_;
   const std::function<void()> on_stopped_;
@@ -119,6 +140,8 @@ class Engine {
   struct raft raft_ = {};
   Guards guards_;
   Snapshots snapshots_;
+
+  GroupChanges changes_;
 
   ProposalQueue queue_;
   std::vector<std::unique_ptr<EntryRequest>> in_flight_;
@@ -132,7 +155,7 @@ class Engine {
 
   bool has_io_ = false;      // raft_uv_init succeeded.
   bool has_raft_ = false;    // raft_init succeeded.
-  bool is_started_ = false;  // raft_start succeeded.
+  bool is_started_ = false;  // raft_start succeeded; false while outside.
   bool is_stopping_ = false;
   bool is_closing_ = false;  // raft_close was called.
   Stop stop_ = Stop::Abrupt;

@@ -1,5 +1,4 @@
 // How an Engine comes up: libraft's objects in order, our settings, the first log.
-#include <algorithm>
 #include <climits>
 
 #include "base/assert.h"
@@ -16,7 +15,8 @@ namespace {
 constexpr unsigned kElectionTimeoutMs = 500;
 constexpr unsigned kHeartbeatMs = 100;
 constexpr unsigned kInstallSnapshotTimeoutMs = 10 * 1000;
-constexpr unsigned kCatchUpRoundMs = 5 * 60 * 1000;
+// Short, because GroupChanges promotes only who has caught up.
+constexpr unsigned kCatchUpRoundMs = 10 * 1000;
 constexpr unsigned kCatchUpRounds = 10;
 constexpr unsigned kEntriesOnTheWay = 1024;
 constexpr unsigned kConnectRetryMs = 250;
@@ -27,25 +27,95 @@ Engine::Engine(uv_loop_t& loop, EngineSetup setup, StateMachine& machine, Shared
                std::function<void()> on_stopped)
     : loop_(loop),
       options_(std::move(setup.options)),
-      identity_(std::move(setup.identity)),
-      is_pristine_(setup.is_pristine),
+      begin_(setup.begin),
       machine_(machine),
       shared_(shared),
       on_stopped_(std::move(on_stopped)),
       address_(server_address(options_.node_name, options_.address)),
-      transport_(loop, identity_, address_),
-      guards_(setup.acknowledged_index,
-              {[this](const Guards::Loaded& loaded) { snapshots_.on_loaded(loaded); },
-               [this](std::uint64_t index, int status) { snapshots_.on_put(index, status); }}),
-      snapshots_(raft_, guards_, machine, options_) {}
+      transport_(loop, transport_setup(std::move(setup.post))),
+      guards_(setup.acknowledged_index, guard_hooks()),
+      snapshots_(raft_, guards_, machine, options_),
+      changes_(raft_, options_.post) {
+  shared_.identity.set(std::move(setup.identity));
+}
 
 Engine::~Engine() = default;
 
+Transport::Setup Engine::transport_setup(std::function<bool(Task)> post) {
+  Transport::Setup setup;
+  setup.address = address_;
+  setup.dial = options_.dial;
+  setup.post = std::move(post);
+  setup.snapshots.check = [](const Hello& hello) -> Result<void> {
+    return fail(ErrorCode::NotFound, "this server has no snapshot with the manifest " +
+                                         std::to_string(hello.manifest_id.value_or(0)));
+  };
+  return setup;
+}
+
+Guards::Hooks Engine::guard_hooks() {
+  Guards::Hooks hooks;
+  hooks.on_loaded = [this](const Guards::Loaded& loaded) { snapshots_.on_loaded(loaded); };
+  hooks.on_snapshot_put = [this](std::uint64_t index, int status) {
+    snapshots_.on_put(index, status);
+  };
+  hooks.on_message = [this](std::uint64_t server_id) { changes_.on_contact(server_id); };
+  return hooks;
+}
+
+// ---- From outside into a group
+
 Result<void> Engine::start() {
   start_turns();
+  if (begin_ != EngineSetup::Begin::Outside) {
+    return start_raft(begin_ == EngineSetup::Begin::Found);
+  }
+  log::info("raft: this server is part of no group yet");
+  publish_status();
+  return {};
+}
+
+void Engine::found(Node::OnDone done) {
+  begin_to_belong({new_identity(options_.node_name, options_.cluster_id), true}, done);
+}
+
+void Engine::adopt(std::uint64_t cluster_id, std::uint64_t recovery_epoch, Node::OnDone done) {
+  begin_to_belong({{options_.node_name, cluster_id, recovery_epoch}, false}, done);
+}
+
+// What is on disk decides: once the identity is there, a start goes on with it.
+void Engine::begin_to_belong(StoredIdentity stored, const Node::OnDone& done) {
+  const auto answer = [&](Result<void> result) {
+    options_.post([done, result = std::move(result)] { done(result); });
+  };
+  if (is_stopping_ || fatal_) return answer(fail(*refusal()));
+  const Identity present = shared_.identity.get();
+  if (present.cluster_id != 0) {
+    const bool is_same = !stored.is_founding && present.cluster_id == stored.identity.cluster_id &&
+                         present.recovery_epoch == stored.identity.recovery_epoch;
+    if (is_same) return answer({});
+    return answer(fail(ErrorCode::Conflict, "this server is part of the cluster " +
+                                                std::to_string(present.cluster_id) + " already"));
+  }
+  if (stored.identity.cluster_id == 0) {
+    return answer(fail(ErrorCode::InvalidArgument, "a cluster id is never 0"));
+  }
+  if (auto written = write_identity(options_.directory, stored); !written) {
+    return answer(fail(written.error()));
+  }
+  shared_.identity.set(stored.identity);
+  auto started = start_raft(stored.is_founding);
+  if (!started && !fatal_) set_fatal(started.error());
+  answer(std::move(started));
+}
+
+Result<void> Engine::start_raft(bool is_founding) {
+  transport_.set_identity(shared_.identity.get());
   if (auto initialised = init(); !initialised) return initialised;
   configure();
-  if (auto prepared = prepare_first_log(); !prepared) return prepared;
+  if (is_founding) {
+    if (auto founded = bootstrap(); !founded) return founded;
+  }
   const int status = raft_start(&raft_);
   if (guards_.tripped()) return fail(*guards_.tripped());
   if (fatal_) return fail(*fatal_);
@@ -53,6 +123,10 @@ Result<void> Engine::start() {
   is_started_ = true;
   // From here on a leader may shorten the tail that the last end had recorded.
   if (auto removed = remove_acknowledged(options_.directory); !removed) return removed;
+  if (raft_.configuration.n == 0) {
+    log::info("raft: this server waits to be added by the leader of its cluster",
+              {{"cluster_id", shared_.identity.get().cluster_id}});
+  }
   snapshots_.update();
   publish_status();
   return {};
@@ -90,30 +164,20 @@ void Engine::configure() {
 }
 
 // Between the opening of the log and its start, the one place where a configuration may be written
-// without consensus: the first one of a new group. At most one such call is allowed per start.
-Result<void> Engine::prepare_first_log() {
-  if (!is_pristine_) return {};
-  if (!options_.bootstrap_servers.empty()) return bootstrap(options_.bootstrap_servers);
-  return bootstrap({{server_id(options_.node_name), options_.node_name, options_.address, true}});
-}
-
-Result<void> Engine::bootstrap(const std::vector<Server>& servers) {
-  std::vector<Server> sorted = servers;  // The first entry must be the same on all servers.
-  std::sort(sorted.begin(), sorted.end(),
-            [](const Server& a, const Server& b) { return a.node_name < b.node_name; });
+// without consensus: the first one of a new group. See identity.h for the order of the writes.
+Result<void> Engine::bootstrap() {
   struct raft_configuration configuration;
   raft_configuration_init(&configuration);
-  int status = 0;
-  for (const Server& server : sorted) {
-    const std::string address = server_address(server.node_name, server.address);
-    status = raft_configuration_add(&configuration, server_id(server.node_name), address.c_str(),
-                                    server.is_voter ? RAFT_VOTER : RAFT_STANDBY);
-    if (status != 0) break;
-  }
+  int status = raft_configuration_add(&configuration, server_id(options_.node_name),
+                                      address_.c_str(), RAFT_VOTER);
   if (status == 0) status = raft_bootstrap(&raft_, &configuration);
   raft_configuration_close(&configuration);
   if (status != 0) return fail(start_error(status, raft_errmsg(&raft_), options_.directory));
-  log::info("raft group founded", {{"servers", sorted.size()}});
+  const Identity identity = shared_.identity.get();
+  if (auto written = write_identity(options_.directory, {identity, false}); !written) {
+    return written;
+  }
+  log::info("raft group founded", {{"cluster_id", identity.cluster_id}});
   return {};
 }
 

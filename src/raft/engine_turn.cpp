@@ -51,7 +51,7 @@ void Engine::start_turns() {
 }
 
 void Engine::on_turn() {
-  if (!is_started_ || is_closing_) return;
+  if ((!is_started_ && !fatal_) || is_closing_) return;
   if (!fatal_ && raft_state(&raft_) == RAFT_UNAVAILABLE) {
     set_fatal(start_error(RAFT_IOERR, raft_errmsg(&raft_), options_.directory));
   }
@@ -59,14 +59,16 @@ void Engine::on_turn() {
     report_fatal();
   } else {
     snapshots_.update();
+    changes_.turn();
   }
   publish_status();
+  changes_.flush();
 }
 
 void Engine::report_fatal() {
   if (is_fatal_reported_) return;
   is_fatal_reported_ = true;
-  fail_waiting({ErrorCode::Unavailable, "this server stopped: " + fatal_->message});
+  fail_waiting(*refusal());
   // What is in flight may be in the log of others. Its requests stay with libraft until the end.
   for (const auto& request : in_flight_) {
     finish(request->slices,
@@ -78,34 +80,55 @@ void Engine::report_fatal() {
   }
 }
 
-void Engine::publish_status() {
+Status Engine::read_status() const {
   Status now;
-  now.role = fatal_ ? Status::Role::Unavailable : role_of(raft_);
-  now.term = raft_current_term(&raft_);
-  now.commit_index = raft_commit_index(&raft_);
-  now.applied_index = raft_last_applied(&raft_);
-  now.last_log_index = raft_last_index(&raft_);
+  if (!is_started_) {
+    now.role = fatal_ ? Status::Role::Unavailable : Status::Role::Outside;
+    return now;
+  }
+  auto& raft = const_cast<struct raft&>(raft_);  // Its readers take no const.
+  now.role = fatal_ ? Status::Role::Unavailable : role_of(raft);
+  now.term = raft_current_term(&raft);
+  now.commit_index = raft_commit_index(&raft);
+  now.applied_index = raft_last_applied(&raft);
+  now.last_log_index = raft_last_index(&raft);
   now.last_snapshot_index = snapshots_.last_index();
   now.log_bytes = snapshots_.bytes_since_last();
   now.entries_in_flight = in_flight_.size();
-  now.leader_name = fatal_ ? "" : leader_name_of(raft_);
+  now.leader_name = fatal_ ? "" : leader_name_of(raft);
+  now.has_leader = !now.leader_name.empty();
+  now.configuration_index = raft.configuration_uncommitted_index != 0
+                                ? raft.configuration_uncommitted_index
+                                : raft.configuration_committed_index;
+  if (now.role != Status::Role::Leader) return now;
+  for (unsigned i = 0; i < raft.configuration.n; ++i) {
+    const raft_id id = raft.configuration.servers[i].id;
+    if (id == raft.id) continue;
+    Status::Follower follower{id, 0, changes_.is_catching_up(id)};
+    raft_index match_index = 0;
+    raft_match_index(&raft, id, &match_index);
+    follower.match_index = match_index;
+    now.followers.push_back(follower);
+  }
+  return now;
+}
+
+void Engine::publish_status() {
+  Status now = read_status();
   // A configuration is replaced, never changed in place without one of these moving.
   const ConfigurationStamp stamp = {raft_.configuration_committed_index,
                                     raft_.configuration_uncommitted_index, raft_.configuration.n};
-  const bool is_role_change = now.role != status_.role || now.term != status_.term ||
-                              now.leader_name != status_.leader_name;
-  const bool is_change =
-      is_role_change || stamp != configuration_stamp_ || now.commit_index != status_.commit_index ||
-      now.applied_index != status_.applied_index || now.last_log_index != status_.last_log_index ||
-      now.last_snapshot_index != status_.last_snapshot_index ||
-      now.log_bytes != status_.log_bytes || now.entries_in_flight != status_.entries_in_flight;
-  if (!is_change) return;
-  now.configuration =
-      stamp == configuration_stamp_ ? status_.configuration : servers_of(raft_.configuration);
+  const bool is_new_configuration = stamp != configuration_stamp_;
+  const bool is_event = now.role != status_.role || now.term != status_.term ||
+                        now.leader_name != status_.leader_name || is_new_configuration;
+  now.configuration = std::move(status_.configuration);
+  if (is_new_configuration) now.configuration = servers_of(raft_.configuration);
   configuration_stamp_ = stamp;
-  status_ = now;
-  shared_.status.set(std::move(now));
-  if (is_role_change && options_.on_role_change) options_.post(options_.on_role_change);
+  const bool is_change = is_event || now != status_;
+  status_ = std::move(now);
+  if (!is_change) return;
+  shared_.status.set(status_);
+  if (is_event && options_.on_change) options_.post(options_.on_change);
 }
 
 }  // namespace dkron::raft

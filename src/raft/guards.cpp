@@ -125,6 +125,7 @@ bool Guards::is_sole_voter(const struct raft_snapshot* snapshot, const struct ra
 }
 
 bool Guards::may_receive(struct raft_message* message) {
+  hooks_.on_message(message->server_id);
   if (message->type != RAFT_INSTALL_SNAPSHOT || !is_snapshotting_) return true;
   raft_configuration_close(&message->install_snapshot.conf);
   raft_free(message->install_snapshot.data.base);

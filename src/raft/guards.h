@@ -37,6 +37,8 @@ class Guards {
     std::function<void(const Loaded&)> on_loaded;
     // The snapshot made by fsm.snapshot is on disk (status 0), or was given up.
     std::function<void(std::uint64_t index, int status)> on_snapshot_put;
+    // A message of this server has arrived.
+    std::function<void(std::uint64_t server_id)> on_message;
   };
 
   static constexpr std::uint64_t kInstallSnapshotIntervalMs = 1000;

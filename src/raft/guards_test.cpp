@@ -76,7 +76,7 @@ class GuardsTest : public testing::Test {
     guards_ = std::make_unique<Guards>(
         acknowledged_index,
         Guards::Hooks{[this](const Guards::Loaded& loaded) { loaded_ = loaded.n_entries; },
-                      [](std::uint64_t, int) {}});
+                      [](std::uint64_t, int) {}, [](std::uint64_t) {}});
     guards_->install(raft_, io_);
   }
 

@@ -7,28 +7,37 @@
 namespace dkron::raft {
 namespace {
 
-constexpr std::string_view kMagic{"DKRAFT1\0", 8};
+constexpr std::string_view kMessagesMagic{"DKRAFT1\0", 8};
+constexpr std::string_view kSnapshotMagic{"DKSNAP1\0", 8};
+constexpr std::size_t kManifestIdBytes = 8;
 
 }  // namespace
 
 std::string encode_hello(const Hello& hello) {
   DK_ASSERT(!hello.sender_address.empty() && hello.sender_address.size() <= kAddressLimitBytes);
   std::string bytes(kHelloHeadBytes, '\0');
-  bytes.replace(0, kMagic.size(), kMagic);
+  const std::string_view magic = hello.manifest_id ? kSnapshotMagic : kMessagesMagic;
+  bytes.replace(0, magic.size(), magic);
   store(bytes.data() + 8, hello.cluster_id);
   store(bytes.data() + 16, hello.recovery_epoch);
   store(bytes.data() + 24, hello.sender_id);
   store(bytes.data() + 32, static_cast<std::uint8_t>(hello.sender_address.size()));
-  return bytes + hello.sender_address;
+  bytes += hello.sender_address;
+  if (hello.manifest_id) {
+    bytes.resize(bytes.size() + kManifestIdBytes);
+    store(bytes.data() + bytes.size() - kManifestIdBytes, *hello.manifest_id);
+  }
+  return bytes;
 }
 
 Result<std::size_t> hello_size(std::string_view head) {
-  if (head.size() < kHelloHeadBytes || !head.starts_with(kMagic)) {
+  const bool is_snapshot = head.starts_with(kSnapshotMagic);
+  if (head.size() < kHelloHeadBytes || (!is_snapshot && !head.starts_with(kMessagesMagic))) {
     return fail(ErrorCode::Corrupt, "this is no raft connection");
   }
   const std::size_t address_size = load<std::uint8_t>(head.data() + 32);
   if (address_size == 0) return fail(ErrorCode::Corrupt, "the sender has no address");
-  return kHelloHeadBytes + address_size;
+  return kHelloHeadBytes + address_size + (is_snapshot ? kManifestIdBytes : 0);
 }
 
 Result<Hello> decode_hello(std::string_view bytes) {
@@ -39,7 +48,10 @@ Result<Hello> decode_hello(std::string_view bytes) {
   hello.cluster_id = load<std::uint64_t>(bytes.data() + 8);
   hello.recovery_epoch = load<std::uint64_t>(bytes.data() + 16);
   hello.sender_id = load<std::uint64_t>(bytes.data() + 24);
-  hello.sender_address = bytes.substr(kHelloHeadBytes);
+  hello.sender_address = bytes.substr(kHelloHeadBytes, load<std::uint8_t>(bytes.data() + 32));
+  if (bytes.starts_with(kSnapshotMagic)) {
+    hello.manifest_id = load<std::uint64_t>(bytes.data() + bytes.size() - kManifestIdBytes);
+  }
   if (hello.sender_address.find('\0') != std::string::npos) {
     return fail(ErrorCode::Corrupt, "the sender's address holds a zero byte");
   }
@@ -68,6 +80,14 @@ Result<void> check_hello(const Hello& hello, const Identity& ours) {
     return fail(ErrorCode::Conflict, "the sender bears this server's own name \"" + name + "\"");
   }
   return {};
+}
+
+std::string encode_answer(const Result<void>& answer) {
+  if (answer) return std::string(1, '\0');
+  const std::string text = answer.error().message.empty()
+                               ? "refused"
+                               : answer.error().message.substr(0, kRefusalLimitBytes);
+  return static_cast<char>(text.size()) + text;
 }
 
 }  // namespace dkron::raft

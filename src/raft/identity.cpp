@@ -22,7 +22,7 @@ Result<std::uint64_t> number_member(const boost::json::object& object, std::stri
   return fail(ErrorCode::Corrupt, std::string(key) + " must be a decimal number in a string");
 }
 
-Result<Identity> parse(std::string_view text) {
+Result<StoredIdentity> parse(std::string_view text) {
   boost::system::error_code error;
   const boost::json::value value = boost::json::parse(text, error);
   const boost::json::object* object = error ? nullptr : value.if_object();
@@ -35,48 +35,56 @@ Result<Identity> parse(std::string_view text) {
   if (!cluster_id) return fail(cluster_id.error());
   auto epoch = number_member(*object, "recovery_epoch");
   if (!epoch) return fail(epoch.error());
-  return Identity{std::string(name->get_string()), *cluster_id, *epoch};
+  const boost::json::value* founding = object->if_contains("is_founding");
+  if (founding != nullptr && !founding->is_bool()) {
+    return fail(ErrorCode::Corrupt, "is_founding must be true or false");
+  }
+  return StoredIdentity{{std::string(name->get_string()), *cluster_id, *epoch},
+                        founding != nullptr && founding->get_bool()};
 }
 
-Result<Identity> create(const Path& path, const std::string& node_name, std::uint64_t cluster_id) {
-  Identity identity{node_name, cluster_id, 0};
-  while (identity.cluster_id == 0) identity.cluster_id = system_random().next();
-  const boost::json::object object = {{"node_name", identity.node_name},
-                                      {"cluster_id", std::to_string(identity.cluster_id)},
-                                      {"recovery_epoch", std::to_string(identity.recovery_epoch)}};
-  auto written = write_file_durably(path, boost::json::serialize(object) + "\n");
-  if (!written) return fail(written.error());
-  return identity;
+Path path_of(const Path& raft_directory) {
+  return raft_directory.parent_path() / "identity.json";
 }
 
 }  // namespace
 
-Result<Identity> open_identity(const Path& raft_directory, const std::string& node_name,
-                               std::uint64_t cluster_id, bool may_create) {
-  const Path path = raft_directory.parent_path() / "identity.json";
+Result<std::optional<StoredIdentity>> read_identity(const Path& raft_directory,
+                                                    const std::string& node_name) {
+  const Path path = path_of(raft_directory);
   auto content = read_file(path, kFileLimitBytes);
-  if (!content && content.error().code == ErrorCode::NotFound) {
-    if (may_create) return create(path, node_name, cluster_id);
-    return fail(ErrorCode::Corrupt,
-                path.string() +
-                    " is missing, but there is a raft log beside it: restore the file, "
-                    "or wipe the data directory and let this server join again");
-  }
+  if (!content && content.error().code == ErrorCode::NotFound) return std::nullopt;
   if (!content) return fail(content.error());
-  auto identity = parse(*content);
-  if (!identity) {
-    return fail(identity.error().code, path.string() + ": " + identity.error().message);
+  auto stored = parse(*content);
+  if (!stored) {
+    return fail(stored.error().code, path.string() + ": " + stored.error().message);
   }
-  if (identity->node_name != node_name) {
+  const std::string& stored_name = stored->identity.node_name;
+  if (stored_name != node_name) {
     return fail(
         ErrorCode::Conflict,
         "the data directory " + path.parent_path().string() + " belongs to the node \"" +
-            identity->node_name + "\", but this node is called \"" + node_name +
-            "\". Either start it with --node-name " + identity->node_name +
+            stored_name + "\", but this node is called \"" + node_name +
+            "\". Either start it with --node-name " + stored_name +
             ", or give the directory to the new name with the recovery tool (raft/peers.json; "
             "elsewhere in the cluster: dkron raft remove-peer --peer-id " +
-            identity->node_name + ")");
+            stored_name + ")");
   }
+  return std::optional(std::move(*stored));
+}
+
+Result<void> write_identity(const Path& raft_directory, const StoredIdentity& stored) {
+  const Identity& identity = stored.identity;
+  boost::json::object object = {{"node_name", identity.node_name},
+                                {"cluster_id", std::to_string(identity.cluster_id)},
+                                {"recovery_epoch", std::to_string(identity.recovery_epoch)}};
+  if (stored.is_founding) object["is_founding"] = true;
+  return write_file_durably(path_of(raft_directory), boost::json::serialize(object) + "\n");
+}
+
+Identity new_identity(const std::string& node_name, std::uint64_t cluster_id) {
+  Identity identity{node_name, cluster_id, 0};
+  while (identity.cluster_id == 0) identity.cluster_id = system_random().next();
   return identity;
 }
 

@@ -2,14 +2,12 @@
 
 #include <utility>
 
-#include "base/log.h"
 #include "raft/stream.h"
 
 namespace dkron::raft {
 
-IncomingConnection::IncomingConnection(uv_loop_t& loop, uv_stream_t* stream, OnHello on_hello,
-                                       OnEnd on_end)
-    : loop_(loop), stream_(stream), on_hello_(std::move(on_hello)), on_end_(std::move(on_end)) {}
+IncomingConnection::IncomingConnection(uv_loop_t& loop, uv_stream_t* stream, Handlers handlers)
+    : loop_(loop), stream_(stream), handlers_(std::move(handlers)) {}
 
 void IncomingConnection::start(unsigned limit_ms) {
   uv_timer_init(&loop_, &timer_);
@@ -50,16 +48,26 @@ void IncomingConnection::on_bytes(std::size_t count) {
 
   uv_read_stop(stream_);
   stream_->data = nullptr;
-  if (auto taken = on_hello_(*hello, stream_); !taken) return refuse(taken.error().message);
-  stream_ = nullptr;
+  const Result<void> checked = handlers_.check(*hello);
+  const bool is_answered = send_answer(checked);
+  if (!checked) return refuse(hello->sender_address + ": " + checked.error().message);
+  if (!is_answered) return refuse(hello->sender_address + ": the answer cannot be sent");
   is_over_ = true;
   end_timer();
+  handlers_.on_stream(*hello, std::exchange(stream_, nullptr));
 }
 
-void IncomingConnection::refuse(std::string_view reason) {
+// Nothing was sent on this connection yet, so the few bytes fit; a peer that has gone is no news.
+bool IncomingConnection::send_answer(const Result<void>& answer) {
+  std::string bytes = encode_answer(answer);
+  const uv_buf_t buffer = uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size()));
+  return uv_try_write(stream_, &buffer, 1) == static_cast<int>(bytes.size());
+}
+
+void IncomingConnection::refuse(const std::string& reason) {
   if (is_over_) return;
   is_over_ = true;
-  log::warning("raft connection refused", {{"reason", reason}});
+  handlers_.on_refused(reason);
   end_timer();
   ++holds_;
   const auto on_closed = [](void* self) noexcept {
@@ -75,7 +83,7 @@ void IncomingConnection::end_timer() {
 
 void IncomingConnection::release() {
   if (--holds_ > 0) return;
-  on_end_(this);
+  handlers_.on_end(this);
   delete this;
 }
 

@@ -18,6 +18,8 @@ constexpr std::string_view kAcknowledgedName = "acknowledged";
 constexpr std::string_view kAcknowledgedHead = "dkron-acknowledged 1 ";
 constexpr std::string_view kUncleanPrefix = "unclean-";
 constexpr std::string_view kOpenPrefix = "open-";
+// A closed segment that holds entry 1 alone: what libraft writes when it bootstraps.
+constexpr std::string_view kFirstSegment = "0000000000000001-0000000000000001";
 constexpr std::size_t kBlockBytes = 64 * 1024;
 
 Result<std::vector<std::string>> list_names(const Path& directory) {
@@ -30,6 +32,12 @@ Result<std::vector<std::string>> list_names(const Path& directory) {
   if (error) return fail_errno(directory.string(), error.value());
   std::sort(names.begin(), names.end());
   return names;
+}
+
+bool is_of_libraft(const std::string& name) {
+  const bool is_closed_segment = name[0] >= '0' && name[0] <= '9';
+  return is_closed_segment || name.starts_with(kOpenPrefix) || name.starts_with("metadata") ||
+         name.starts_with("snapshot-");
 }
 
 std::string acknowledged_text(std::uint64_t index) {
@@ -97,11 +105,24 @@ Result<void> remove_old_copies(const Path& directory) {
 Result<bool> is_pristine(const Path& directory) {
   auto names = list_names(directory);
   if (!names) return fail(names.error());
-  return std::none_of(names->begin(), names->end(), [](const std::string& name) {
-    const bool is_closed_segment = name[0] >= '0' && name[0] <= '9';
-    return is_closed_segment || name.starts_with(kOpenPrefix) || name.starts_with("metadata") ||
-           name.starts_with("snapshot-");
-  });
+  return std::none_of(names->begin(), names->end(), is_of_libraft);
+}
+
+Result<void> clear_unfinished_founding(const Path& directory) {
+  auto names = list_names(directory);
+  if (!names) return fail(names.error());
+  std::erase_if(*names, [](const std::string& name) { return !is_of_libraft(name); });
+  for (const std::string& name : *names) {
+    if (name.starts_with("metadata") || name == kFirstSegment) continue;
+    return fail(ErrorCode::Corrupt,
+                "identity.json says that a group is being founded, but there "
+                "is a raft log already: " +
+                    (directory / name).string());
+  }
+  for (const std::string& name : *names) {
+    if (::unlink((directory / name).c_str()) != 0) return fail_errno(name, errno);
+  }
+  return fsync_directory(directory);
 }
 
 Result<std::uint64_t> read_acknowledged(const Path& directory) {

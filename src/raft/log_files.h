@@ -22,6 +22,10 @@ namespace dkron::raft {
 // No log, no snapshot and no term: nothing was ever written here by libraft.
 Result<bool> is_pristine(const Path& directory);
 
+// Removes what a founding that was interrupted has left: the term and a log of one entry. Corrupt,
+// and nothing is removed, when there is more, since then the group was at work.
+Result<void> clear_unfinished_founding(const Path& directory);
+
 // 0 when there is no such file.
 Result<std::uint64_t> read_acknowledged(const Path& directory);
 Result<void> write_acknowledged(const Path& directory, std::uint64_t index);

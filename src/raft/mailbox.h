@@ -1,7 +1,8 @@
 // Mailbox: how other threads reach a libuv loop.
 //
 // post() may be called by any thread; tasks run on the loop's thread in the order of the calls.
-// After close() tasks are refused, so that whoever waits for an answer can be told.
+// After close() tasks are refused, so that whoever waits for an answer can be told. Shared, since
+// answers from outside (Options::dial) may come after the end of the loop.
 #pragma once
 
 #include <mutex>

@@ -21,11 +21,17 @@ constexpr Duration kStopLimit = seconds(5);
 
 class NodeImpl final : public Node {
  public:
-  NodeImpl(std::unique_ptr<RaftThread> thread, Post post, Identity identity)
-      : thread_(std::move(thread)), post_(std::move(post)), identity_(std::move(identity)) {}
+  NodeImpl(std::unique_ptr<RaftThread> thread, Post post)
+      : thread_(std::move(thread)), post_(std::move(post)) {}
   ~NodeImpl() override { stop(Engine::Stop::Abrupt); }
 
-  Identity identity() const override { return identity_; }
+  Identity identity() const override { return thread_->shared().identity.get(); }
+  void found(OnDone done) override;
+  void adopt(std::uint64_t cluster_id, std::uint64_t recovery_epoch, OnDone done) override;
+  void add_server(std::string node_name, std::string address, OnDone done) override;
+  void promote(std::string node_name, OnDone done) override;
+  void remove_server(std::uint64_t id, OnDone done) override;
+  void transfer_leadership(std::string node_name, OnDone done) override;
   void propose(std::vector<Command> commands, ProposeCallback callback, bool may_linger) override;
   void barrier(std::function<void(Result<void>)> callback) override;
   Status status() const override { return thread_->shared().status.get(); }
@@ -36,14 +42,31 @@ class NodeImpl final : public Node {
  private:
   void stop(Engine::Stop how);
   void answer(ProposeCallback callback, Result<std::vector<Outcome>> result);
-  void answer_closed(std::function<void(Result<void>)> callback);
+  void answer(OnDone done, Error error);
+  // Runs `call` with the engine and a callback; `done` hears of it when the thread has ended.
+  void order(OnDone done, std::function<void(Engine&, OnDone)> call);
 
   const std::unique_ptr<RaftThread> thread_;
   const Post post_;
-  const Identity identity_;
   std::mutex stop_mutex_;
   bool is_stopped_ = false;
 };
+
+Result<void> check_server(const std::string& node_name, const std::string& address) {
+  const auto bad = [](std::string text) {
+    return fail(ErrorCode::InvalidArgument, std::move(text));
+  };
+  if (node_name.empty() || node_name.find('\0') != std::string::npos) {
+    return bad("the node name must not be empty");
+  }
+  if (!find_host_port(address))
+    return bad("\"" + address + "\" is no address of the form host:port");
+  if (server_address(node_name, address).size() > kAddressLimitBytes) {
+    return bad("node name and address together exceed " + std::to_string(kAddressLimitBytes) +
+               " bytes");
+  }
+  return {};
+}
 
 Error closed_error() {
   return {ErrorCode::Unavailable, "this server is shutting down"};
@@ -82,16 +105,54 @@ void NodeImpl::propose(std::vector<Command> commands, ProposeCallback callback, 
   }
 }
 
-void NodeImpl::barrier(std::function<void(Result<void>)> callback) {
-  if (!thread_->post([callback](Engine& engine) { engine.barrier(callback); })) {
-    answer_closed(std::move(callback));
+void NodeImpl::order(OnDone done, std::function<void(Engine&, OnDone)> call) {
+  if (!thread_->post([done, call = std::move(call)](Engine& engine) { call(engine, done); })) {
+    answer(std::move(done), closed_error());
   }
 }
 
+void NodeImpl::barrier(std::function<void(Result<void>)> callback) {
+  order(std::move(callback), [](Engine& engine, OnDone done) { engine.barrier(std::move(done)); });
+}
+
 void NodeImpl::snapshot(std::function<void(Result<void>)> callback) {
-  if (!thread_->post([callback](Engine& engine) { engine.snapshot(callback); })) {
-    answer_closed(std::move(callback));
+  order(std::move(callback), [](Engine& engine, OnDone done) { engine.snapshot(std::move(done)); });
+}
+
+void NodeImpl::found(OnDone done) {
+  order(std::move(done), [](Engine& engine, OnDone d) { engine.found(std::move(d)); });
+}
+
+void NodeImpl::adopt(std::uint64_t cluster_id, std::uint64_t recovery_epoch, OnDone done) {
+  order(std::move(done),
+        [=](Engine& engine, OnDone d) { engine.adopt(cluster_id, recovery_epoch, std::move(d)); });
+}
+
+void NodeImpl::add_server(std::string node_name, std::string address, OnDone done) {
+  if (auto checked = check_server(node_name, address); !checked) {
+    return answer(std::move(done), checked.error());
   }
+  order(std::move(done),
+        [name = std::move(node_name), address = std::move(address)](Engine& engine, OnDone d) {
+          engine.add_server(name, address, std::move(d));
+        });
+}
+
+void NodeImpl::promote(std::string node_name, OnDone done) {
+  order(std::move(done), [name = std::move(node_name)](Engine& engine, OnDone d) {
+    engine.promote(name, std::move(d));
+  });
+}
+
+void NodeImpl::remove_server(std::uint64_t id, OnDone done) {
+  order(std::move(done),
+        [id](Engine& engine, OnDone d) { engine.remove_server(id, std::move(d)); });
+}
+
+void NodeImpl::transfer_leadership(std::string node_name, OnDone done) {
+  order(std::move(done), [name = std::move(node_name)](Engine& engine, OnDone d) {
+    engine.transfer_leadership(name, std::move(d));
+  });
 }
 
 void NodeImpl::accept(UniqueFd connection) {
@@ -110,26 +171,14 @@ void NodeImpl::answer(ProposeCallback callback, Result<std::vector<Outcome>> res
   post_([callback = std::move(callback), result = std::move(result)] { callback(result); });
 }
 
-void NodeImpl::answer_closed(std::function<void(Result<void>)> callback) {
-  post_([callback = std::move(callback)] { callback(fail(closed_error())); });
+void NodeImpl::answer(OnDone done, Error error) {
+  post_([done = std::move(done), error = std::move(error)] { done(fail(error)); });
 }
 
 Result<void> check_options(const Options& options) {
-  const auto bad = [](std::string text) {
-    return fail(ErrorCode::InvalidArgument, std::move(text));
-  };
-  if (options.node_name.empty() || options.node_name.find('\0') != std::string::npos) {
-    return bad("the node name must not be empty");
-  }
-  if (!find_host_port(options.address)) {
-    return bad("\"" + options.address + "\" is no address of the form host:port");
-  }
-  if (server_address(options.node_name, options.address).size() > kAddressLimitBytes) {
-    return bad("node name and address together exceed " + std::to_string(kAddressLimitBytes) +
-               " bytes");
-  }
+  if (auto checked = check_server(options.node_name, options.address); !checked) return checked;
   if (options.multiplier < 1 || options.multiplier > 10) {
-    return bad("the raft multiplier must lie between 1 and 10");
+    return fail(ErrorCode::InvalidArgument, "the raft multiplier must lie between 1 and 10");
   }
   return {};
 }
@@ -140,28 +189,53 @@ void ignore_sigpipe() {
   if (present.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
 }
 
-// What the files of the directory say before libraft touches them.
-Result<EngineSetup> inspect(Options options, const StateMachine& machine) {
+// Which identity this server has, what it is to begin with, and what of libraft is on disk.
+Result<void> inspect_identity(EngineSetup& setup) {
+  const Options& options = setup.options;
   auto pristine = is_pristine(options.directory);
   if (!pristine) return fail(pristine.error());
-  if (*pristine && !options.bootstrap && options.bootstrap_servers.empty()) {
-    return fail(ErrorCode::Unavailable, "there is no raft log in " + options.directory.string() +
-                                            " and this server is not told to found a group");
+  auto stored = read_identity(options.directory, options.node_name);
+  if (!stored) return fail(stored.error());
+  if (!*stored && !*pristine) {
+    return fail(ErrorCode::Corrupt,
+                (options.directory.parent_path() / "identity.json").string() +
+                    " is missing, but there is a raft log beside it: restore the file, "
+                    "or wipe the data directory and let this server join again");
   }
-  auto identity =
-      open_identity(options.directory, options.node_name, options.cluster_id, *pristine);
-  if (!identity) return fail(identity.error());
+  const bool is_empty = *pristine || (*stored && (*stored)->is_founding);
+  if (is_empty && setup.acknowledged_index > 0) {
+    return fail(ErrorCode::Corrupt,
+                "there is no raft log in " + options.directory.string() +
+                    ", but this server has a state with the entries up to index " +
+                    std::to_string(setup.acknowledged_index) +
+                    ": they are lost. With other servers alive: wipe this server's data "
+                    "directory, remove it from the cluster and let it join again");
+  }
+  if (!*stored && !options.bootstrap) {
+    setup.identity.node_name = options.node_name;
+    return {};
+  }
+  if (!*stored) {
+    *stored = StoredIdentity{new_identity(options.node_name, options.cluster_id), true};
+    if (auto written = write_identity(options.directory, **stored); !written) return written;
+  }
+  setup.identity = (*stored)->identity;
+  setup.begin = (*stored)->is_founding ? EngineSetup::Begin::Found : EngineSetup::Begin::Belong;
+  if (!(*stored)->is_founding) return {};
+  return clear_unfinished_founding(options.directory);
+}
+
+// What the files of the directory say before libraft touches them.
+Result<EngineSetup> inspect(Options options, const StateMachine& machine) {
   auto acknowledged = read_acknowledged(options.directory);
   if (!acknowledged) return fail(acknowledged.error());
-  auto saved = save_open_segments(options.directory, system_clock().wall());
-  if (!saved) log::warning("raft segments not copied", {{"error", saved.error()}});
-  if (saved && *saved) log::info("raft was not closed in order; its open segments were copied");
-
   EngineSetup setup;
   setup.acknowledged_index = std::max(*acknowledged, machine.applied_index());
-  setup.identity = std::move(*identity);
-  setup.is_pristine = *pristine;
   setup.options = std::move(options);
+  if (auto inspected = inspect_identity(setup); !inspected) return fail(inspected.error());
+  auto saved = save_open_segments(setup.options.directory, system_clock().wall());
+  if (!saved) log::warning("raft segments not copied", {{"error", saved.error()}});
+  if (saved && *saved) log::info("raft was not closed in order; its open segments were copied");
   return setup;
 }
 
@@ -178,10 +252,9 @@ Result<std::unique_ptr<Node>> Node::open(Options options, StateMachine& machine)
   const Post post = options.post;
   auto setup = inspect(std::move(options), machine);
   if (!setup) return fail(setup.error());
-  Identity identity = setup->identity;
   auto thread = RaftThread::start(std::move(*setup), machine, std::move(*lock));
   if (!thread) return fail(thread.error());
-  return std::make_unique<NodeImpl>(std::move(*thread), post, std::move(identity));
+  return std::make_unique<NodeImpl>(std::move(*thread), post);
 }
 
 }  // namespace dkron::raft

@@ -4,8 +4,8 @@
 // The Node owns the raft thread and, on it, a libuv loop. open() starts both and returns when the
 // log is loaded and the state machine restored; a sole voter leads from then on. In a pristine
 // directory without Options::bootstrap the node stands outside of any group until found() or
-// adopt(). All calls may be made from any thread; callbacks run through Options::post. Everything
-// of StateMachine is called on the raft thread only.
+// adopt(); meanwhile all else is Unavailable. All calls may be made from any thread; callbacks run
+// through Options::post. Everything of StateMachine is called on the raft thread only.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +48,27 @@ struct Outcome {
   std::string payload;
 };
 
+// A file that belongs to a snapshot, as its manifest names it.
+struct SnapshotFile {
+  std::string name;  // Without a directory.
+  std::uint64_t size_bytes = 0;
+  bool is_immutable = false;  // Once written, so that equal ones may be one file on disk.
+};
+
+// Where the files of a snapshot lie that another server asks for.
+struct SnapshotSource {
+  Path directory;
+  std::vector<SnapshotFile> files;
+  std::shared_ptr<void> hold;  // While it lives they stay. Let go of on any thread.
+};
+
+// Where the files of another server's snapshot go.
+struct SnapshotTarget {
+  Path directory;  // Of this snapshot alone; may hold what an earlier attempt has left.
+  std::vector<SnapshotFile> files;
+  std::vector<Path> donors;  // Directories that may hold some of the same files.
+};
+
 class StateMachine {
  public:
   virtual ~StateMachine() = default;
@@ -74,6 +95,15 @@ class StateMachine {
   virtual void snapshot_stored(std::string_view manifest) = 0;
   // Newest snapshot found at start (or installed). Keeps the present state when that is newer.
   virtual Result<void> restore(std::string_view manifest) = 0;
+
+  // Whether restore() of this manifest of another server would work now and after a crash; makes
+  // the present state durable when that is what it takes.
+  virtual Result<bool> holds(std::string_view manifest) = 0;
+  // NotFound: the files are gone. The manifest is one that this server took or restored.
+  virtual Result<SnapshotSource> snapshot_source(std::string_view manifest) = 0;
+  virtual Result<SnapshotTarget> snapshot_target(std::string_view manifest) = 0;
+  // All files are in the target's directory, verified and synced; from now on it holds() them.
+  virtual Result<void> snapshot_received(std::string_view manifest) = 0;
 };
 
 struct Identity {
@@ -87,17 +117,16 @@ struct Server {
   std::string node_name;
   std::string address;  // host:port
   bool is_voter = true;
+
+  bool operator==(const Server&) const = default;
 };
 
 struct Options {
-  Path directory;          // <data-dir>/raft; made when missing
-  std::string node_name;   // The raft id is derived from it (server_id()).
-  std::string address;     // host:port told to peers
-  bool bootstrap = false;  // Pristine directory only: become a group of one at once.
-  // Pristine directory only: found a group of these (we among them) instead of a group of one.
-  // Every member must be given the same list and the same `cluster_id`.
-  std::vector<Server> bootstrap_servers;
-  std::uint64_t cluster_id = 0;  // First start only; 0: a random one.
+  Path directory;                // <data-dir>/raft; made when missing
+  std::string node_name;         // The raft id is derived from it (server_id()).
+  std::string address;           // host:port told to peers
+  bool bootstrap = false;        // Pristine directory only: become a group of one at once.
+  std::uint64_t cluster_id = 0;  // Of a group founded here; 0: a random one.
   int multiplier = 1;  // 1..10, scales the election timeout (500 ms) and heartbeat (100 ms).
   std::uint64_t snapshot_threshold_entries = 8192;
   std::uint64_t snapshot_threshold_bytes = 16 * 1024 * 1024;
@@ -106,11 +135,14 @@ struct Options {
   // calls back once, from any thread, with a connected stream socket. Called on the raft thread;
   // must not block. Null: plain TCP to the address of the configuration.
   std::function<void(const Server& server, std::function<void(Result<UniqueFd>)> done)> dial;
+  // A leader whose `post` has run nothing for so long hands its leadership over: it would hold an
+  // office that nobody fills.
+  Duration stall_limit = seconds(10);
   // Called through `post` when the node can no longer work (state machine Error, log damaged while
   // running); the process should log it and exit.
   std::function<void(Error)> on_fatal;
-  // Called through `post` after each change of leader, term or role.
-  std::function<void()> on_role_change;
+  // Called through `post` after each change of leader, term, role or configuration.
+  std::function<void()> on_change;
 };
 
 struct Status {
@@ -125,17 +157,22 @@ struct Status {
   std::uint64_t log_bytes = 0;  // Since the last snapshot.
   std::uint64_t entries_in_flight = 0;
   std::string leader_name;  // Empty: none known.
+  // Also what is not committed yet; voters and those who only replicate.
   std::vector<Server> configuration;
-  std::uint64_t configuration_index = 0;
+  std::uint64_t configuration_index = 0;  // Of the entry that holds it.
   // The leader's view of the others; empty elsewhere.
   struct Follower {
     std::uint64_t id = 0;
     std::uint64_t match_index = 0;  // Of its log, as acknowledged.
     bool is_catching_up = false;    // On its way to become a voter.
+
+    bool operator==(const Follower&) const = default;
   };
   std::vector<Follower> followers;
-  // Of the present leader (or the last one), as far as this node knows; steady time since contact.
+  // This node leads, or has heard from a leader within an election timeout.
   bool has_leader = false;
+
+  bool operator==(const Status&) const = default;
 };
 
 std::string_view to_string(Status::Role role);  // "leader", "outside", "shutdown" ...
@@ -149,12 +186,13 @@ class Node {
  public:
   // Errors: Conflict (directory locked by another process; node name differs from the stored one,
   // with a text that names both and the two ways out), Corrupt (log shorter than what was
-  // acknowledged, damaged segment or snapshot), Unavailable (pristine directory and no bootstrap),
-  // Io. Takes the identity from <directory>/../identity.json, and writes it at the first start.
+  // acknowledged, damaged segment or snapshot), Io. The identity is kept in
+  // <directory>/../identity.json; a node that has one and an empty log waits for a leader's
+  // entries.
   static Result<std::unique_ptr<Node>> open(Options options, StateMachine& machine);
   virtual ~Node() = default;  // close() first; otherwise it closes as if the process were killed.
 
-  virtual Identity identity() const = 0;
+  virtual Identity identity() const = 0;  // Outside: only the name.
 
   using OnDone = std::function<void(Result<void>)>;
 
@@ -166,12 +204,15 @@ class Node {
 
   // Changes of the group; the leader only (Unavailable elsewhere). They wait for each other, in the
   // order of the calls. An Ok answer means committed. Errors: Unavailable (lost leadership before
-  // anything was done; no connection while catching up: try again), OutcomeUnknown, NotFound,
-  // Conflict (the name is known with another id, would leave no voter).
-  // Adds a server that replicates and does not vote; Ok when it is there already.
+  // anything was done; no progress while catching up: try again), OutcomeUnknown, NotFound,
+  // Conflict (the id is known with another name, would leave no voter), Overloaded.
+  // Adds a server that replicates and does not vote; Ok when it is there already, whatever its
+  // address: the one in the configuration is what Options::dial may fall back to.
   virtual void add_server(std::string node_name, std::string address, OnDone done) = 0;
-  // Lets it catch up, then vote; Ok when it does already.
+  // Lets it catch up, then vote; Ok when it does already. Its turn among the changes comes when it
+  // has caught up, so a server that is slow or dead holds up nobody.
   virtual void promote(std::string node_name, OnDone done) = 0;
+  // Any server, this one included (which then leads no longer). Does not tell the server.
   virtual void remove_server(std::uint64_t id, OnDone done) = 0;
   // Hands leadership to the named voter, or to the one that is closest when "" is given. Ok:
   // another leads. Unavailable: it did not take over, this node leads on.
@@ -207,6 +248,7 @@ class Node {
   static constexpr int kEntriesInFlight = 2;
   static constexpr Duration kLinger = milliseconds(10);
   static constexpr std::size_t kQueueLimitBytes = 64 * 1024 * 1024;  // Then Overloaded.
+  static constexpr std::size_t kWaitingChanges = 64;                 // Of the group; likewise.
 };
 
 }  // namespace dkron::raft

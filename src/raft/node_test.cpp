@@ -313,8 +313,7 @@ TEST(Node, bad_options_are_refused) {
   server.options.address = "nonsense";
   EXPECT_EQ(server.open().error().code, ErrorCode::InvalidArgument);
   server.options.address = "[::1]:6868";
-  server.options.bootstrap = false;
-  EXPECT_EQ(server.open().error().code, ErrorCode::Unavailable);
+  EXPECT_TRUE(server.open());
 }
 
 }  // namespace

@@ -78,9 +78,10 @@ void RaftThread::run(EngineSetup setup, StateMachine& machine) {
 }
 
 Result<void> RaftThread::start_engine(EngineSetup setup, StateMachine& machine) {
-  if (auto opened = mailbox_.open(loop_); !opened) return opened;
+  if (auto opened = mailbox_->open(loop_); !opened) return opened;
+  setup.post = [mailbox = mailbox_](Task task) { return mailbox->post(std::move(task)); };
   engine_ = std::make_unique<Engine>(loop_, std::move(setup), machine, shared_,
-                                     [this] { mailbox_.close(); });
+                                     [this] { mailbox_->close(); });
   auto started = engine_->start();
   if (!started) engine_->stop(Engine::Stop::Abrupt);
   return started;

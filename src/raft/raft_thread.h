@@ -27,7 +27,7 @@ class RaftThread {
   // Runs `task` on the thread; false when it does not take any more. Any thread.
   template <class F>
   bool post(F task) {
-    return mailbox_.post([this, task = std::move(task)]() mutable { task(*engine_); });
+    return mailbox_->post([this, task = std::move(task)]() mutable { task(*engine_); });
   }
 
   Engine::Shared& shared() { return shared_; }
@@ -43,7 +43,7 @@ class RaftThread {
 
   UniqueFd lock_;
   Engine::Shared shared_;
-  Mailbox mailbox_;
+  const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   uv_loop_t loop_ = {};
   std::unique_ptr<Engine> engine_;  // Raft thread.
   std::thread thread_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 
 #include "base/random.h"
 
@@ -123,14 +124,87 @@ std::string FileMachine::serialize() const {
   return text;
 }
 
-// The manifest of this machine names a file beside it, as the real one names a checkpoint.
+// The manifest of this machine is its index, and the files of a checkpoint with their sizes. A
+// checkpoint is a directory; the state is cut into files of kPartBytes.
+constexpr std::size_t kPartBytes = 8 * 1024 * 1024;
+
+struct Manifest {
+  std::uint64_t index = 0;
+  std::vector<SnapshotFile> files;
+};
+
+Manifest parse_manifest(std::string_view text) {
+  Manifest manifest;
+  std::istringstream in{std::string(text)};
+  in >> manifest.index;
+  SnapshotFile file;
+  while (in >> file.name >> file.size_bytes) {
+    file.is_immutable = true;
+    manifest.files.push_back(file);
+  }
+  return manifest;
+}
+
+Path FileMachine::checkpoint_path(std::uint64_t index) const {
+  return file_.parent_path() / "checkpoints" / std::to_string(index);
+}
+
+Path FileMachine::incoming_path(std::uint64_t index) const {
+  return file_.parent_path() / "incoming" / std::to_string(index);
+}
+
 Result<std::string> FileMachine::take_snapshot() {
   const std::lock_guard lock(mutex_);
-  const Path checkpoint = file_.string() + "." + std::to_string(applied_index_);
-  if (auto written = write_file_durably(checkpoint, serialize()); !written) {
-    return fail(written.error());
+  const Path checkpoint = checkpoint_path(applied_index_);
+  if (auto made = make_directories(checkpoint); !made) return fail(made.error());
+  std::string manifest = std::to_string(applied_index_) + "\n";
+  const std::string text = serialize();
+  for (std::size_t at = 0; at < text.size(); at += kPartBytes) {
+    const std::string part = text.substr(at, kPartBytes);
+    const std::string name = "part-" + std::to_string(100 + at / kPartBytes);
+    if (auto written = write_file_durably(checkpoint / name, part); !written) {
+      return fail(written.error());
+    }
+    manifest += name + " " + std::to_string(part.size()) + "\n";
   }
-  return std::to_string(applied_index_) + "\n" + checkpoint.string();
+  return manifest;
+}
+
+Result<bool> FileMachine::holds(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  const Manifest manifest = parse_manifest(text);
+  return manifest.index <= applied_index_ ||
+         std::filesystem::exists(checkpoint_path(manifest.index));
+}
+
+Result<SnapshotSource> FileMachine::snapshot_source(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  Manifest manifest = parse_manifest(text);
+  const Path directory = checkpoint_path(manifest.index);
+  if (!std::filesystem::exists(directory)) return fail(ErrorCode::NotFound, "it is gone");
+  return SnapshotSource{directory, std::move(manifest.files), std::make_shared<int>()};
+}
+
+Result<SnapshotTarget> FileMachine::snapshot_target(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  Manifest manifest = parse_manifest(text);
+  SnapshotTarget target{incoming_path(manifest.index), std::move(manifest.files), {}};
+  std::error_code ignored;
+  for (const auto& donor :
+       std::filesystem::directory_iterator(file_.parent_path() / "checkpoints", ignored)) {
+    target.donors.push_back(donor.path());
+  }
+  if (auto made = make_directories(target.directory); !made) return fail(made.error());
+  return target;
+}
+
+Result<void> FileMachine::snapshot_received(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  const Manifest manifest = parse_manifest(text);
+  const Path checkpoint = checkpoint_path(manifest.index);
+  if (auto made = make_directories(checkpoint.parent_path()); !made) return made;
+  std::filesystem::rename(incoming_path(manifest.index), checkpoint);
+  return {};
 }
 
 void FileMachine::snapshot_stored(std::string_view) {
@@ -140,14 +214,18 @@ void FileMachine::snapshot_stored(std::string_view) {
 
 Result<void> FileMachine::restore(std::string_view manifest) {
   const std::lock_guard lock(mutex_);
-  const auto end = manifest.find('\n');
-  if (std::stoull(std::string(manifest.substr(0, end))) <= applied_index_) return {};
-  auto content = read_file(Path(manifest.substr(end + 1)), std::size_t{1} << 30);
-  if (!content) return fail(content.error());
+  const Manifest parsed = parse_manifest(manifest);
+  if (parsed.index <= applied_index_) return {};
+  std::string text;
+  for (const SnapshotFile& file : parsed.files) {
+    auto part = read_file(checkpoint_path(parsed.index) / file.name, std::size_t{1} << 30);
+    if (!part) return fail(part.error());
+    text += *part;
+  }
   ++restored_;
   values_.clear();
-  parse(*content);
-  return write_file_durably(file_, *content);
+  parse(text);
+  return write_file_durably(file_, text);
 }
 
 void FileMachine::hold() {
@@ -224,13 +302,20 @@ Result<std::vector<Outcome>> TestNode::propose(std::string payload, std::uint16_
   return **answer;
 }
 
-Result<void> TestNode::snapshot() {
+Result<void> TestNode::ask(const std::function<void(Node&, Node::OnDone)>& call) {
   auto answer = std::make_shared<std::optional<Result<void>>>();
-  node->snapshot([answer](Result<void> result) { *answer = std::move(result); });
+  call(*node, [answer](Result<void> result) {
+    if (answer->has_value()) std::abort();  // Answered twice.
+    *answer = std::move(result);
+  });
   if (!loop.run_until([&] { return answer->has_value(); })) {
     return fail(ErrorCode::Timeout, "no answer");
   }
   return **answer;
+}
+
+Result<void> TestNode::snapshot() {
+  return ask([](Node& n, Node::OnDone done) { n.snapshot(std::move(done)); });
 }
 
 void flip_byte(const Path& file, std::uint64_t offset) {

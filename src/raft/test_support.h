@@ -27,7 +27,8 @@ class TemporaryDirectory {
   Path path_;
 };
 
-// The main loop of a test: runs what was posted, on the thread that waits.
+// The main loop of a test: runs what was posted, on the thread that waits. Copies are the same
+// loop.
 class TestLoop {
  public:
   Post post();
@@ -58,6 +59,10 @@ class FileMachine final : public StateMachine {
   Result<std::string> take_snapshot() override;
   void snapshot_stored(std::string_view manifest) override;
   Result<void> restore(std::string_view manifest) override;
+  Result<bool> holds(std::string_view manifest) override;
+  Result<SnapshotSource> snapshot_source(std::string_view manifest) override;
+  Result<SnapshotTarget> snapshot_target(std::string_view manifest) override;
+  Result<void> snapshot_received(std::string_view manifest) override;
 
   // Any thread. While held, apply() waits, and the raft thread with it.
   void hold();
@@ -72,6 +77,8 @@ class FileMachine final : public StateMachine {
  private:
   std::string serialize() const;
   void parse(std::string_view text);
+  Path checkpoint_path(std::uint64_t index) const;
+  Path incoming_path(std::uint64_t index) const;
 
   const Path file_;
   mutable std::mutex mutex_;
@@ -99,6 +106,8 @@ struct TestNode {
   Result<void> open();
   // Proposes one command and waits for its answer.
   Result<std::vector<Outcome>> propose(std::string payload, std::uint16_t kind = 1);
+  // Makes a call with a callback and waits for its answer.
+  Result<void> ask(const std::function<void(Node&, Node::OnDone)>& call);
   Result<void> snapshot();
   bool is_leader() const { return node->status().role == Status::Role::Leader; }
 };

@@ -40,6 +40,22 @@ Result<store::SnapshotManifest> parse_manifest(std::string_view bytes) {
   return manifest;
 }
 
+store::Checkpoint checkpoint_of(const store::SnapshotManifest& manifest) {
+  store::Checkpoint checkpoint{manifest.checkpoint(), {}};
+  for (const auto& file : manifest.files()) {
+    checkpoint.files.push_back({file.name(), file.size_bytes()});
+  }
+  return checkpoint;
+}
+
+std::vector<raft::SnapshotFile> files_of(const store::SnapshotManifest& manifest) {
+  std::vector<raft::SnapshotFile> files;
+  for (const auto& file : manifest.files()) {
+    files.push_back({file.name(), file.size_bytes(), store::Store::is_immutable(file.name())});
+  }
+  return files;
+}
+
 }  // namespace
 
 Machine::Machine(store::Store& store, OnChanges on_changes)
@@ -103,27 +119,39 @@ Result<std::string> Machine::take_snapshot() {
   return manifest.SerializeAsString();
 }
 
-// Raft keeps two snapshots, so two checkpoints stay.
+// Raft keeps two snapshots, so two checkpoints stay; and those that are being sent. What was
+// fetched from elsewhere and is not complete is not needed when this server writes snapshots
+// itself.
 void Machine::snapshot_stored(std::string_view bytes) {
   auto manifest = parse_manifest(bytes);
   if (!manifest) return;
-  if (manifest->checkpoint() != newest_checkpoint_) {
-    previous_checkpoint_ = std::exchange(newest_checkpoint_, manifest->checkpoint());
-  }
+  set_newest_checkpoint(manifest->checkpoint());
+  store_.discard_incoming();
+  std::erase_if(sent_, [](const auto& sent) { return sent.second.expired(); });
   for (const std::string& name : store_.checkpoints()) {
-    if (name != newest_checkpoint_ && name != previous_checkpoint_) store_.remove_checkpoint(name);
+    const bool is_kept =
+        name == newest_checkpoint_ || name == previous_checkpoint_ || is_held(name);
+    if (!is_kept) store_.remove_checkpoint(name);
   }
+}
+
+void Machine::set_newest_checkpoint(const std::string& name) {
+  if (name != newest_checkpoint_) previous_checkpoint_ = std::exchange(newest_checkpoint_, name);
+}
+
+bool Machine::is_held(const std::string& checkpoint) const {
+  const auto found = sent_.find(checkpoint);
+  return found != sent_.end() && !found->second.expired();
 }
 
 Result<void> Machine::restore(std::string_view bytes) {
   auto manifest = parse_manifest(bytes);
   if (!manifest) return fail(manifest.error());
-  newest_checkpoint_ = manifest->checkpoint();
+  set_newest_checkpoint(manifest->checkpoint());
   if (manifest->applied_index() <= applied_index_) return {};
-  store::Checkpoint checkpoint{manifest->checkpoint(), {}};
-  for (const auto& file : manifest->files())
-    checkpoint.files.push_back({file.name(), file.size_bytes()});
-  if (auto restored = store_.restore_checkpoint(checkpoint); !restored) return restored;
+  if (auto restored = store_.restore_checkpoint(checkpoint_of(*manifest)); !restored) {
+    return restored;
+  }
   if (auto read = read_applied_index(); !read) return read;
   if (applied_index_ != manifest->applied_index()) {
     return fail(ErrorCode::Corrupt, "checkpoint " + manifest->checkpoint() + " holds index " +
@@ -132,6 +160,52 @@ Result<void> Machine::restore(std::string_view bytes) {
   log::info("state: restored from a checkpoint", {{"index", applied_index_}});
   on_changes_({StateReplaced{}});
   return {};
+}
+
+// ---- Snapshots of others
+
+Result<bool> Machine::holds(std::string_view bytes) {
+  auto manifest = parse_manifest(bytes);
+  if (!manifest) return fail(manifest.error());
+  if (manifest->applied_index() > applied_index_) {
+    return store_.has_checkpoint(checkpoint_of(*manifest));
+  }
+  // restore() will keep the present state, so that must survive a crash: behind a snapshot there is
+  // no log to apply again.
+  if (auto flushed = store_.flush(); !flushed) return fail(flushed.error());
+  return true;
+}
+
+Result<raft::SnapshotSource> Machine::snapshot_source(std::string_view bytes) {
+  auto manifest = parse_manifest(bytes);
+  if (!manifest) return fail(manifest.error());
+  if (!store_.has_checkpoint(checkpoint_of(*manifest))) {
+    return fail(ErrorCode::NotFound, "the checkpoint " + manifest->checkpoint() + " is gone");
+  }
+  raft::SnapshotSource source{store_.checkpoint_path(manifest->checkpoint()), files_of(*manifest),
+                              nullptr};
+  auto& sent = sent_[manifest->checkpoint()];
+  source.hold = sent.lock();
+  if (source.hold == nullptr) {
+    source.hold = std::make_shared<int>();
+    sent = source.hold;
+  }
+  return source;
+}
+
+Result<raft::SnapshotTarget> Machine::snapshot_target(std::string_view bytes) {
+  auto manifest = parse_manifest(bytes);
+  if (!manifest) return fail(manifest.error());
+  auto incoming = store_.begin_incoming(manifest->checkpoint());
+  if (!incoming) return fail(incoming.error());
+  return raft::SnapshotTarget{std::move(incoming->directory), files_of(*manifest),
+                              std::move(incoming->donors)};
+}
+
+Result<void> Machine::snapshot_received(std::string_view bytes) {
+  auto manifest = parse_manifest(bytes);
+  if (!manifest) return fail(manifest.error());
+  return store_.finish_incoming(manifest->checkpoint());
 }
 
 }  // namespace dkron::state

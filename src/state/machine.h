@@ -7,7 +7,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "raft/node.h"
 #include "state/changes.h"
@@ -43,10 +45,16 @@ class Machine final : public raft::StateMachine {
   Result<std::string> take_snapshot() override;
   void snapshot_stored(std::string_view manifest) override;
   Result<void> restore(std::string_view manifest) override;
+  Result<bool> holds(std::string_view manifest) override;
+  Result<raft::SnapshotSource> snapshot_source(std::string_view manifest) override;
+  Result<raft::SnapshotTarget> snapshot_target(std::string_view manifest) override;
+  Result<void> snapshot_received(std::string_view manifest) override;
 
  private:
   Machine(store::Store& store, OnChanges on_changes);
   Result<void> read_applied_index();
+  void set_newest_checkpoint(const std::string& name);
+  bool is_held(const std::string& checkpoint) const;
 
   store::Store& store_;
   OnChanges on_changes_;
@@ -54,6 +62,8 @@ class Machine final : public raft::StateMachine {
   Changes changes_;
   std::string previous_checkpoint_;
   std::string newest_checkpoint_;
+  // Checkpoints that are being sent, until nobody holds them.
+  std::map<std::string, std::weak_ptr<void>> sent_;
 };
 
 }  // namespace dkron::state

@@ -229,6 +229,10 @@ void MemoryStore::remove_checkpoint(const std::string& name) {
   checkpoints_.erase(name);
 }
 
+bool MemoryStore::has_checkpoint(const Checkpoint& checkpoint) const {
+  return checkpoints_.contains(checkpoint.name);
+}
+
 Result<void> MemoryStore::restore_checkpoint(const Checkpoint& checkpoint) {
   const auto found = checkpoints_.find(checkpoint.name);
   for (const auto& file : checkpoint.files) {

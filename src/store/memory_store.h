@@ -31,6 +31,12 @@ class MemoryStore final : public Store {
   std::vector<std::string> checkpoints() const override;
   void remove_checkpoint(const std::string& name) override;
   Result<void> restore_checkpoint(const Checkpoint& checkpoint) override;
+  // Checkpoints in memory have no files that could travel.
+  bool has_checkpoint(const Checkpoint& checkpoint) const override;
+  Path checkpoint_path(const std::string&) const override { return {}; }
+  Result<Incoming> begin_incoming(const std::string&) override { return no_files(); }
+  Result<void> finish_incoming(const std::string&) override { return no_files(); }
+  void discard_incoming() override {}
   std::uint64_t memory_bytes() const override;
 
   // The committed rows: what a test compares.
@@ -45,6 +51,10 @@ class MemoryStore final : public Store {
 
  private:
   class MemoryBatch;
+
+  static tl::unexpected<Error> no_files() {
+    return fail(ErrorCode::Unavailable, "store: a store in memory has no files");
+  }
 
   Rows rows_;
   Rows durable_;

@@ -231,6 +231,15 @@ class DatabaseBatch final : public Batch {
   mutable rocksdb::WriteBatchWithIndex batch_;
 };
 
+std::vector<std::string> names_in(const Path& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    names.push_back(entry.path().filename().string());
+  }
+  return names;
+}
+
 rocksdb::Options database_options() {
   rocksdb::Options options;
   options.create_if_missing = true;
@@ -318,18 +327,60 @@ class RocksStore final : public Store {
     return checkpoint;
   }
 
-  std::vector<std::string> checkpoints() const override {
-    std::vector<std::string> names;
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(checkpoints_path(), error)) {
-      names.push_back(entry.path().filename().string());
-    }
-    return names;
-  }
+  std::vector<std::string> checkpoints() const override { return names_in(checkpoints_path()); }
 
   void remove_checkpoint(const std::string& name) override {
     std::error_code ignored;
     std::filesystem::remove_all(checkpoints_path() / name, ignored);
+  }
+
+  bool has_checkpoint(const Checkpoint& checkpoint) const override {
+    const Path source = checkpoint_path(checkpoint.name);
+    return !checkpoint.files.empty() &&
+           std::all_of(checkpoint.files.begin(), checkpoint.files.end(), [&](const auto& file) {
+             std::error_code error;
+             return std::filesystem::file_size(source / file.name, error) == file.size_bytes &&
+                    !error;
+           });
+  }
+
+  Path checkpoint_path(const std::string& name) const override { return checkpoints_path() / name; }
+
+  Result<Incoming> begin_incoming(const std::string& name) override {
+    Incoming incoming{incoming_path() / name, {}};
+    if (auto made = make_directories(incoming.directory); !made) return fail(made.error());
+    for (const std::string& other : checkpoints()) {
+      incoming.donors.push_back(checkpoint_path(other));
+    }
+    // Of earlier fetches the newest is kept, for the files that it shares with this one.
+    std::vector<std::string> others = names_in(incoming_path());
+    std::erase(others, name);
+    std::sort(others.begin(), others.end(), [](const auto& a, const auto& b) {
+      return a.size() != b.size() ? a.size() > b.size() : a > b;
+    });
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      std::error_code ignored;
+      if (i > 0) std::filesystem::remove_all(incoming_path() / others[i], ignored);
+    }
+    if (!others.empty()) incoming.donors.push_back(incoming_path() / others[0]);
+    incoming.donors.push_back(database_path());
+    return incoming;
+  }
+
+  Result<void> finish_incoming(const std::string& name) override {
+    if (auto made = make_directories(checkpoints_path()); !made) return made;
+    remove_checkpoint(name);
+    std::error_code error;
+    std::filesystem::rename(incoming_path() / name, checkpoint_path(name), error);
+    if (error) return fail(ErrorCode::Io, "store: checkpoint " + name + ": " + error.message());
+    if (auto synced = fsync_directory(checkpoints_path()); !synced) return synced;
+    discard_incoming();
+    return {};
+  }
+
+  void discard_incoming() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(incoming_path(), ignored);
   }
 
   Result<void> restore_checkpoint(const Checkpoint& checkpoint) override {
@@ -389,6 +440,7 @@ class RocksStore final : public Store {
 
   Path database_path() const { return directory_ / "db"; }
   Path checkpoints_path() const { return directory_ / "checkpoints"; }
+  Path incoming_path() const { return directory_ / "incoming"; }
 
   Path staged_path() const { return directory_ / "db.restoring"; }
   Path replaced_path() const { return directory_ / "db.replaced"; }
@@ -441,7 +493,7 @@ class RocksStore final : public Store {
   // Table files are immutable and shared; the small files that RocksDB appends to are copied.
   static Result<void> link_or_copy(const Path& from, const Path& to) {
     std::error_code error;
-    if (from.extension() == ".sst") {
+    if (is_immutable(from.filename().string())) {
       std::filesystem::create_hard_link(from, to, error);
       if (!error) return {};
       error.clear();

@@ -54,7 +54,8 @@ struct Checkpoint {
 
 class Store {
  public:
-  // <directory>/db holds the database, <directory>/checkpoints the checkpoints.
+  // <directory>/db holds the database, <directory>/checkpoints the checkpoints, and
+  // <directory>/incoming those that are being fetched.
   static Result<std::unique_ptr<Store>> open(const Path& directory);
   virtual ~Store() = default;
 
@@ -85,6 +86,25 @@ class Store {
   // database. Waits for those who read, snapshots included; who asks meanwhile gets Unavailable.
   // When it is refused, the database stays as it was.
   virtual Result<void> restore_checkpoint(const Checkpoint& checkpoint) = 0;
+
+  // Whether the files of `checkpoint` are there in their sizes.
+  virtual bool has_checkpoint(const Checkpoint& checkpoint) const = 0;
+  // Where its files are; they may be read by any thread as long as nobody removes it.
+  virtual Path checkpoint_path(const std::string& name) const = 0;
+
+  // A checkpoint that is fetched from another server: a directory for its files, which keeps what
+  // an earlier attempt has left there, and directories with files that may be the same.
+  struct Incoming {
+    Path directory;
+    std::vector<Path> donors;
+  };
+  virtual Result<Incoming> begin_incoming(const std::string& name) = 0;
+  // The directory is complete and synced: it becomes the checkpoint of that name.
+  virtual Result<void> finish_incoming(const std::string& name) = 0;
+  // Forgets what was fetched and not finished.
+  virtual void discard_incoming() = 0;
+  // Files that never change once they are written, so that a hard link is as good as a copy.
+  static bool is_immutable(std::string_view file_name) { return file_name.ends_with(".sst"); }
 
   virtual std::uint64_t memory_bytes() const = 0;
 };

@@ -77,6 +77,10 @@ void SimRaft::answer(raft::ProposeCallback callback, ErrorCode code) {
   env_.loop.post([callback = std::move(callback), code] { callback(fail(code, "simulated")); });
 }
 
+void SimRaft::refuse(OnDone done) {
+  env_.loop.post([done = std::move(done)] { done(fail(ErrorCode::Unavailable, "simulated")); });
+}
+
 void SimRaft::propose(std::vector<raft::Command> commands, raft::ProposeCallback callback,
                       bool may_linger) {
   if (!is_leader() || happens(env_.random, env_.faults.unavailable_permille)) {

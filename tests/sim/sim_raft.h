@@ -71,6 +71,13 @@ class SimRaft final : public raft::Node {
                bool may_linger) override;
   void barrier(std::function<void(Result<void>)> callback) override;
   raft::Status status() const override;
+  // The group of the simulation never changes.
+  void found(OnDone done) override { refuse(std::move(done)); }
+  void adopt(std::uint64_t, std::uint64_t, OnDone done) override { refuse(std::move(done)); }
+  void add_server(std::string, std::string, OnDone done) override { refuse(std::move(done)); }
+  void promote(std::string, OnDone done) override { refuse(std::move(done)); }
+  void remove_server(std::uint64_t, OnDone done) override { refuse(std::move(done)); }
+  void transfer_leadership(std::string, OnDone done) override { refuse(std::move(done)); }
   void accept(UniqueFd) override {}
   void snapshot(std::function<void(Result<void>)> callback) override { callback({}); }
   void close() override {}
@@ -84,6 +91,7 @@ class SimRaft final : public raft::Node {
     std::vector<Proposal> proposals;
   };
   void answer(raft::ProposeCallback callback, ErrorCode code);
+  void refuse(OnDone done);
   void fly();
   void land();
   static Entry to_entry(const Flight& flight);
