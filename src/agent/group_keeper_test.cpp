@@ -70,7 +70,9 @@ TEST_F(NextStepTest, removes_who_left_for_good_and_keeps_who_only_stopped) {
   stopped.status = gossip::MemberStatus::Left;
   peers_.apply(stopped);
   EXPECT_FALSE(next());
-  stopped.tags[std::string(kLeavingTag)] = "true";
+  gossip::Tags tags = stopped.tags();
+  tags[std::string(kLeavingTag)] = "true";
+  stopped.meta = gossip::encode_tags(tags);
   peers_.apply(stopped);
   const auto step = next();
   ASSERT_TRUE(step);
@@ -95,9 +97,7 @@ TEST_F(NextStepTest, removes_a_dead_server_only_behind_the_limit_and_with_a_livi
 }
 
 TEST_F(NextStepTest, refuses_servers_of_other_products_and_clusters) {
-  gossip::Member original = server("original");
-  original.tags.erase(std::string(kLedgerTag));
-  peers_.apply(original);
+  peers_.apply(without_tag(server("original"), kLedgerTag));
   peers_.apply(server("foreign", "8"));
   EXPECT_FALSE(next());
 }

@@ -21,7 +21,7 @@ api::Member shown(const gossip::Member& member) {
   row.name = member.name;
   row.address = member.endpoint.ip.to_string();
   row.port = member.endpoint.port;
-  row.tags = member.tags;
+  row.tags = member.tags();
   row.status = static_cast<int>(member.status);
   row.versions = {member.versions.protocol_min,     member.versions.protocol_max,
                   member.versions.protocol_current, member.versions.delegate_min,

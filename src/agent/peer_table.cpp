@@ -20,18 +20,18 @@ int number_of(const std::string& text) {
   return number;
 }
 
-Peer to_peer(const gossip::Member& member) {
+Peer to_peer(const gossip::Member& member, gossip::Tags tags) {
   Peer peer;
   peer.name = member.name;
   peer.status = member.status;
-  peer.tags = member.tags;
-  peer.rpc_address = tag_of(member.tags, "rpc_addr");
-  peer.is_server = tag_of(member.tags, "server") == "true";
-  peer.has_journal = member.tags.contains(std::string(kLedgerTag));
-  peer.leaves_for_good = member.tags.contains(std::string(kLeavingTag));
-  peer.is_draining = member.tags.contains(std::string(kDrainingTag));
-  peer.expect = number_of(tag_of(member.tags, "expect"));
-  peer.cluster_id = tag_of(member.tags, kClusterIdTag);
+  peer.rpc_address = tag_of(tags, "rpc_addr");
+  peer.is_server = tag_of(tags, "server") == "true";
+  peer.has_journal = tags.contains(std::string(kLedgerTag));
+  peer.leaves_for_good = tags.contains(std::string(kLeavingTag));
+  peer.is_draining = tags.contains(std::string(kDrainingTag));
+  peer.expect = number_of(tag_of(tags, "expect"));
+  peer.cluster_id = tag_of(tags, kClusterIdTag);
+  peer.tags = std::move(tags);
   return peer;
 }
 
@@ -76,11 +76,12 @@ void PeerTable::apply(const gossip::MemberEvent& event) {
 }
 
 void PeerTable::apply(const gossip::Member& member) {
-  if (tag_of(member.tags, "role") != "dkron" || tag_of(member.tags, "region") != region_) {
+  gossip::Tags tags = member.tags();
+  if (tag_of(tags, "role") != "dkron" || tag_of(tags, "region") != region_) {
     peers_.erase(member.name);
     return;
   }
-  Peer peer = to_peer(member);
+  Peer peer = to_peer(member, std::move(tags));
   if (!peer.is_alive()) {
     const Peer* before = find(member.name);
     const bool was_gone = before != nullptr && !before->is_alive();

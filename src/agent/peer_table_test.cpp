@@ -48,9 +48,7 @@ TEST_F(PeerTableTest, leaves_out_who_is_gone_drains_or_belongs_to_another_region
   table_.apply(failed(member("gone")));
   table_.apply(member("draining", {{std::string(kDrainingTag), "true"}}));
   table_.apply(member("elsewhere", {{"region", "other"}}));
-  gossip::Member plain = member("plain-serf");
-  plain.tags.erase("role");
-  table_.apply(plain);
+  table_.apply(without_tag(member("plain-serf"), "role"));
   EXPECT_TRUE(table_.select(std::nullopt, random_).empty());
   EXPECT_EQ(table_.find("elsewhere"), nullptr);
 }

@@ -121,9 +121,7 @@ TEST_F(RemoteRunsTest, a_broken_stream_says_nothing_and_is_opened_again) {
 }
 
 TEST_F(RemoteRunsTest, never_orders_twice_from_a_node_without_a_journal) {
-  gossip::Member original = member("n1");
-  original.tags.erase(std::string(kLedgerTag));
-  peers_.apply(original);
+  peers_.apply(without_tag(member("n1"), kLedgerTag));
   runs_.dispatch(attempt());
   last_run().handlers.on_message(told(clock_.wall()));
   last_run().handlers.on_end(fail(ErrorCode::OutcomeUnknown, "connection reset"));

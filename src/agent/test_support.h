@@ -23,11 +23,19 @@ inline gossip::Member member(const std::string& name, gossip::Tags more = {}) {
   gossip::Member member;
   member.name = name;
   member.status = gossip::MemberStatus::Alive;
-  member.tags = {{"role", "dkron"},
-                 {"region", "global"},
-                 {"rpc_addr", name + ":6868"},
-                 {std::string(kLedgerTag), "1"}};
-  for (auto& [key, value] : more) member.tags[key] = value;
+  gossip::Tags tags = {{"role", "dkron"},
+                       {"region", "global"},
+                       {"rpc_addr", name + ":6868"},
+                       {std::string(kLedgerTag), "1"}};
+  for (auto& [key, value] : more) tags[key] = value;
+  member.meta = gossip::encode_tags(tags);
+  return member;
+}
+
+inline gossip::Member without_tag(gossip::Member member, std::string_view key) {
+  gossip::Tags tags = member.tags();
+  tags.erase(std::string(key));
+  member.meta = gossip::encode_tags(tags);
   return member;
 }
 

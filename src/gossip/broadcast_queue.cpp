@@ -58,17 +58,19 @@ void BroadcastQueue::take(std::size_t node_count, std::size_t overhead_bytes,
   for (const Task& task : finished) task();
 }
 
-void BroadcastQueue::insert(Entry entry) {
+void BroadcastQueue::insert(Entry added) {
+  const std::uint64_t id = added.id;
+  const Entry& entry = entries_.emplace(id, std::move(added)).first->second;
   order_.insert(order_of(entry));
-  if (!entry.name.empty()) names_[entry.name] = entry.id;
-  const std::uint64_t id = entry.id;
-  entries_.emplace(id, std::move(entry));
+  if (!entry.name.empty()) names_.emplace(entry.name, id);
 }
 
 BroadcastQueue::Entry BroadcastQueue::extract(std::uint64_t id) {
-  Entry entry = std::move(entries_.extract(id).mapped());
-  order_.erase(order_of(entry));
-  if (!entry.name.empty()) names_.erase(entry.name);
+  const auto found = entries_.find(id);
+  order_.erase(order_of(found->second));
+  if (!found->second.name.empty()) names_.erase(found->second.name);
+  Entry entry = std::move(found->second);
+  entries_.erase(found);
   return entry;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -52,14 +53,14 @@ class BroadcastQueue {
     }
   };
   static Order order_of(const Entry& entry) { return {entry.sent, entry.message.size(), entry.id}; }
-  void insert(Entry entry);
+  void insert(Entry added);
   Entry extract(std::uint64_t id);
 
   int retransmit_mult_;
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, Entry> entries_;
   std::set<Order> order_;
-  std::unordered_map<std::string, std::uint64_t> names_;
+  std::unordered_map<std::string_view, std::uint64_t> names_;  // Those in the entries.
 };
 
 }  // namespace dkron::gossip

@@ -18,9 +18,12 @@ std::string_view to_string(MemberStatus status);  // "none", "alive", "leaving",
 struct Member {
   std::string name;
   Endpoint endpoint;
-  Tags tags;
+  std::string meta;  // Its tags as they travel: a tenth of what they take as a map.
   MemberStatus status = MemberStatus::None;
   Versions versions;
+
+  // Decoded anew at each call. A meta that cannot be read counts as no tags, as peers take it.
+  Tags tags() const { return decode_tags(meta).value_or(Tags{}); }
 };
 
 struct MemberEvent {

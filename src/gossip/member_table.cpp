@@ -1,6 +1,9 @@
 #include "gossip/member_table.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "base/assert.h"
 
 namespace dkron::gossip {
 
@@ -26,25 +29,38 @@ std::string_view to_string(MemberEvent::Type type) {
   return "join";
 }
 
-KnownMember* MemberTable::find(const std::string& name) {
+KnownMember* MemberTable::find(std::string_view name) {
   const auto found = members_.find(name);
-  return found == members_.end() ? nullptr : &found->second;
+  return found == members_.end() ? nullptr : found->second.get();
 }
 
-const KnownMember* MemberTable::find(const std::string& name) const {
+const KnownMember* MemberTable::find(std::string_view name) const {
   const auto found = members_.find(name);
-  return found == members_.end() ? nullptr : &found->second;
+  return found == members_.end() ? nullptr : found->second.get();
 }
 
 KnownMember& MemberTable::add(Member member) {
-  ++counts_[index_of(member.status)];
-  std::string name = member.name;
-  return members_.emplace(std::move(name), KnownMember{.member = std::move(member)}).first->second;
+  auto known = std::make_unique<KnownMember>(KnownMember{.member = std::move(member)});
+  KnownMember& added = *known;
+  const bool is_new = members_.emplace(added.member.name, std::move(known)).second;
+  DK_ASSERT(is_new);
+  ++counts_[index_of(added.member.status)];
+  return added;
 }
 
-void MemberTable::erase(const std::string& name) {
+void MemberTable::erase(std::string_view name) {
   const auto erased = members_.extract(name);
-  if (!erased.empty()) --counts_[index_of(erased.mapped().member.status)];
+  if (!erased.empty()) --counts_[index_of(erased.mapped()->member.status)];
+}
+
+std::vector<const KnownMember*> MemberTable::by_name() const {
+  std::vector<const KnownMember*> sorted;
+  sorted.reserve(members_.size());
+  for (const auto& [name, known] : members_) sorted.push_back(known.get());
+  std::ranges::sort(sorted, {}, [](const KnownMember* known) -> const std::string& {
+    return known->member.name;
+  });
+  return sorted;
 }
 
 void MemberTable::set_status(KnownMember& known, MemberStatus status) {
@@ -56,8 +72,8 @@ void MemberTable::set_status(KnownMember& known, MemberStatus status) {
 const KnownMember* MemberTable::gone_longest() const {
   const KnownMember* longest = nullptr;
   for (const auto& [name, known] : members_) {
-    if (!known.is_gone()) continue;
-    if (longest == nullptr || known.gone_since < longest->gone_since) longest = &known;
+    if (!known->is_gone()) continue;
+    if (longest == nullptr || known->gone_since < longest->gone_since) longest = known.get();
   }
   return longest;
 }
@@ -67,12 +83,12 @@ std::vector<const Member*> MemberTable::pick(
   std::vector<const Member*> picked;
   std::size_t seen = 0;
   for (const auto& [name, known] : members_) {
-    if (!wanted(known.member)) continue;
+    if (!wanted(known->member)) continue;
     ++seen;
     if (picked.size() < count) {
-      picked.push_back(&known.member);
+      picked.push_back(&known->member);
     } else if (const std::uint64_t place = random.below(seen); place < count) {
-      picked[place] = &known.member;
+      picked[place] = &known->member;
     }
   }
   return picked;

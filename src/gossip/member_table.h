@@ -2,13 +2,15 @@
 //
 // Larger than the memberlist's table, which forgets the dead after seconds. At most kMaxMembers:
 // the owner makes room by forgetting the one that is gone longest. A KnownMember stays where it is
-// until it is erased. Part of Serf; lives on its thread.
+// until it is erased, and keeps its name. Part of Serf; lives on its thread.
 #pragma once
 
 #include <array>
 #include <functional>
-#include <map>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
@@ -31,16 +33,19 @@ class MemberTable {
   // Twice the memberlist's, so one that is gone can always make room for one that lives.
   static constexpr std::size_t kMaxMembers = 32'768;
 
-  KnownMember* find(const std::string& name);
-  const KnownMember* find(const std::string& name) const;
+  KnownMember* find(std::string_view name);
+  const KnownMember* find(std::string_view name) const;
+  // It must not be there yet.
   KnownMember& add(Member member);
-  void erase(const std::string& name);
+  void erase(std::string_view name);
   // The only way to change a status: the counts depend on it.
   void set_status(KnownMember& known, MemberStatus status);
 
   std::size_t size() const { return members_.size(); }
   std::size_t count(MemberStatus status) const { return counts_[index_of(status)]; }
-  const std::map<std::string, KnownMember>& all() const { return members_; }
+  using Members = std::unordered_map<std::string_view, std::unique_ptr<KnownMember>>;
+  const Members& all() const { return members_; }  // In no order.
+  std::vector<const KnownMember*> by_name() const;
   bool is_full() const { return size() >= kMaxMembers; }
   // Null when nobody is gone.
   const KnownMember* gone_longest() const;
@@ -51,7 +56,7 @@ class MemberTable {
  private:
   static std::size_t index_of(MemberStatus status) { return static_cast<std::size_t>(status); }
 
-  std::map<std::string, KnownMember> members_;
+  Members members_;  // The names are those in the members.
   std::array<std::size_t, 5> counts_{};
 };
 

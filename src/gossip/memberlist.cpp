@@ -96,7 +96,7 @@ void Memberlist::on_packet(const Endpoint& from, std::string_view datagram) {
 }
 
 void Memberlist::handle(const Endpoint& from, std::string_view bytes) {
-  const Result<Message> message = decode_message(bytes);
+  Result<Message> message = decode_message(bytes);
   if (!message) {
     ++counters_.messages_dropped;
     log::debug("gossip: a message was dropped",
@@ -111,7 +111,7 @@ void Memberlist::handle(const Endpoint& from, std::string_view bytes) {
     void operator()(const Ack& m) const { list.prober_->on_ack(m); }
     void operator()(const Nack& m) const { list.prober_->on_nack(m); }
     void operator()(const Suspect& m) const { list.on_suspect(m); }
-    void operator()(const Alive& m) const { list.on_alive(m); }
+    void operator()(Alive& m) const { list.on_alive(std::move(m)); }
     void operator()(const Dead& m) const { list.on_dead(m); }
     void operator()(const User& m) const { list.env_.delegate.on_user_message(m.payload); }
   };

@@ -96,7 +96,7 @@ class Memberlist {
   void handle(const Endpoint& from, std::string_view bytes);
   void on_ping(const Endpoint& from, const Ping& ping);
   void on_indirect_ping(const Endpoint& from, const IndirectPing& request);
-  void on_alive(const Alive& alive, bool is_bootstrap = false);
+  void on_alive(Alive alive, bool is_bootstrap = false);
   void on_suspect(const Suspect& suspect);
   void on_dead(const Dead& dead);
 

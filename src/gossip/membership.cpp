@@ -44,10 +44,9 @@ Node* Memberlist::admit(Node* known, const Alive& alive) {
   return added;
 }
 
-void Memberlist::on_alive(const Alive& message, bool is_bootstrap) {
-  const bool is_ours = is_self(message.node);
+void Memberlist::on_alive(Alive alive, bool is_bootstrap) {
+  const bool is_ours = is_self(alive.node);
   if (has_left_ && is_ours) return;
-  Alive alive = message;
   if (alive.port == 0) alive.port = options_.advertise.port;
   Node* node = nodes_.find(alive.node);
   if (node == nullptr ? alive.incarnation == 0 : !is_news(*node, alive)) return;
@@ -118,7 +117,8 @@ void Memberlist::on_suspect(const Suspect& message) {
   node->record.incarnation = message.incarnation;
   node->record.state = NodeState::Suspect;
   node->changed = env_.timers.now();
-  node->suspicion.emplace(options_.profile, nodes_.size(), message.from, env_.timers.now());
+  node->suspicion =
+      std::make_unique<Suspicion>(options_.profile, nodes_.size(), message.from, env_.timers.now());
   arm_suspicion(*node);
 }
 

@@ -5,12 +5,12 @@
 
 namespace dkron::gossip {
 
-Node* NodeTable::find(const std::string& name) {
+Node* NodeTable::find(std::string_view name) {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : found->second;
 }
 
-const Node* NodeTable::find(const std::string& name) const {
+const Node* NodeTable::find(std::string_view name) const {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : found->second;
 }

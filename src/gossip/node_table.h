@@ -1,13 +1,13 @@
 // NodeTable: the nodes that a memberlist knows, ourselves among them, in the order they are probed.
 //
 // At most kMaxNodes; the memberlist refuses to learn more. Lives on the memberlist's thread; a Node
-// stays where it is until it is erased.
+// stays where it is until it is erased, and keeps its name.
 #pragma once
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -23,7 +23,7 @@ namespace dkron::gossip {
 struct Node {
   NodeRecord record;
   Duration changed{};
-  std::optional<Suspicion> suspicion;
+  std::unique_ptr<Suspicion> suspicion;  // Few have one.
   Timers::Handle suspicion_timer;
 
   Endpoint endpoint() const { return {record.ip, record.port}; }
@@ -38,8 +38,8 @@ class NodeTable {
 
   explicit NodeTable(Random& random) : random_(random) {}
 
-  Node* find(const std::string& name);
-  const Node* find(const std::string& name) const;
+  Node* find(std::string_view name);
+  const Node* find(std::string_view name) const;
   // A new node, dead and with incarnation 0, at a random place of the probe order. Full: null.
   Node* add(NodeRecord record, Duration now);
   std::size_t size() const { return order_.size(); }
@@ -59,7 +59,7 @@ class NodeTable {
 
   Random& random_;
   std::vector<std::unique_ptr<Node>> order_;
-  std::unordered_map<std::string, Node*> by_name_;
+  std::unordered_map<std::string_view, Node*> by_name_;  // The names are those in the nodes.
   std::size_t next_ = 0;
 };
 

@@ -7,14 +7,9 @@
 namespace dkron::gossip {
 namespace {
 
-// A meta that cannot be read counts as no tags, as peers take it.
-Tags tags_of(const NodeRecord& node) {
-  return decode_tags(node.meta).value_or(Tags{});
-}
-
 void copy(const NodeRecord& node, Member& member) {
   member.endpoint = {node.ip, node.port};
-  member.tags = tags_of(node);
+  member.meta = node.meta;
   member.versions = node.versions;
 }
 
@@ -147,8 +142,9 @@ void Roster::on_prune_due(const std::string& name) {
 void Roster::reap() {
   const Duration now = timers_.now();
   std::vector<std::string> expired;
-  for (const auto& [name, known] : members_.all()) {
-    if (!is_self(name) && is_expired(known, now)) expired.push_back(name);
+  for (const KnownMember* known : members_.by_name()) {
+    const std::string& name = known->member.name;
+    if (!is_self(name) && is_expired(*known, now)) expired.push_back(name);
   }
   for (const std::string& name : expired) forget(name);
   intents_.expire(now - options_.recent_intent_timeout);
@@ -163,8 +159,7 @@ bool Roster::is_expired(const KnownMember& known, Duration now) const {
 void Roster::forget(const std::string& name) {
   KnownMember* known = members_.find(name);
   if (known == nullptr) return;
-  const Member member = std::move(known->member);
-  members_.set_status(*known, MemberStatus::None);
+  const Member member = known->member;
   members_.erase(name);
   prunings_.erase(name);
   listener_(MemberEvent::Type::Reap, member);

@@ -25,7 +25,7 @@ std::size_t max_message_bytes(const Profile& profile, const Framing& framing) {
 Roster::Options roster_options(const Serf::Options& options) {
   return {.self = {.name = options.name,
                    .endpoint = options.advertise,
-                   .tags = options.tags,
+                   .meta = encode_tags(options.tags),
                    .versions = options.versions},
           .reconnect_timeout = options.reconnect_timeout,
           .tombstone_timeout = options.tombstone_timeout,
@@ -197,7 +197,7 @@ Result<> Serf::send_event(std::string_view name, std::string_view payload, bool 
 std::vector<Member> Serf::members() const {
   std::vector<Member> members;
   members.reserve(roster_.members().size());
-  for (const auto& [name, known] : roster_.members().all()) members.push_back(known.member);
+  for (const KnownMember* known : roster_.members().by_name()) members.push_back(known->member);
   return members;
 }
 

@@ -123,9 +123,10 @@ std::string Serf::local_state(bool) {
   state.event_time = events_.clock().time();
   state.events = events_.slots();
   state.query_time = queries_.clock().time();
+  state.status_times.reserve(roster_.members().size());
   for (const auto& [name, known] : roster_.members().all()) {
-    state.status_times.emplace_back(name, shown_status_time(known));
-    if (known.member.status == MemberStatus::Left) state.left_members.push_back(name);
+    state.status_times.emplace_back(name, shown_status_time(*known));
+    if (known->member.status == MemberStatus::Left) state.left_members.emplace_back(name);
   }
   return encode(state);
 }

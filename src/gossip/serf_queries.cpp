@@ -66,7 +66,7 @@ bool Serf::on_message(const Query& query) {
   if (!queries_.admit(query.time, query.id)) return false;
   ++counters_.queries;
   const bool is_passed_on = (query.flags & Query::kNoBroadcast) == 0;
-  if (!all_match(query.filters, options_.name, roster_.self().tags)) return is_passed_on;
+  if (!all_match(query.filters, options_.name, roster_.self().tags())) return is_passed_on;
   if ((query.flags & Query::kWantsAck) != 0) answers_.acknowledge(query);
   if (query.name.starts_with(kInternalQueryPrefix)) {
     answer_internally(query);
@@ -109,7 +109,7 @@ std::optional<std::string> Serf::conflict_answer(const std::string& name) const 
       ConflictResponse{.name = member.name,
                        .ip = member.endpoint.ip,
                        .port = member.endpoint.port,
-                       .tags = member.tags,
+                       .tags = member.tags(),
                        .status = static_cast<std::int64_t>(member.status),
                        .versions = member.versions});
 }

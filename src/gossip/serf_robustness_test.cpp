@@ -40,7 +40,7 @@ TEST(SerfRobustness, a_handler_may_call_back_into_serf) {
   cluster.crash("b");
   cluster.run(minutes(1));
   EXPECT_TRUE(a.sees("b", kGone));
-  EXPECT_EQ(a->local().tags.at("lost"), "b");
+  EXPECT_EQ(a->local().tags().at("lost"), "b");
   EXPECT_EQ(a.news.back(), "reap b");
 }
 

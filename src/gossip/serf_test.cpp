@@ -22,7 +22,7 @@ TEST(Serf, joining_makes_both_sides_know_each_other) {
   EXPECT_EQ(cluster.join(b, a.endpoint()).value(), 1u);
   EXPECT_TRUE(a.sees("b", kAlive));
   EXPECT_TRUE(b.sees("a", kAlive));
-  EXPECT_EQ(a->find("b")->tags.at("of"), "b");
+  EXPECT_EQ(a->find("b")->tags().at("of"), "b");
   EXPECT_EQ(b->find("a")->endpoint, a.endpoint());
   EXPECT_EQ(a->find("b")->versions, Versions{});
   cluster.run(seconds(1));
@@ -86,12 +86,12 @@ TEST(Serf, changed_tags_reach_everybody_as_an_update) {
     EXPECT_TRUE(told);
     is_done = true;
   }));
-  EXPECT_EQ(cluster["c"]->local().tags.at("port"), "6868");
+  EXPECT_EQ(cluster["c"]->local().tags().at("port"), "6868");
   ASSERT_TRUE(cluster.run_until([&] { return is_done; }, seconds(6)));
   ASSERT_TRUE(cluster.run_until(
       [&] { return cluster["a"].count("update c") + cluster["b"].count("update c") == 2; },
       seconds(5)));
-  EXPECT_EQ(cluster["a"]->find("c")->tags.at("port"), "6868");
+  EXPECT_EQ(cluster["a"]->find("c")->tags().at("port"), "6868");
   EXPECT_EQ(cluster["c"].count("update c"), 1u);
 }
 
@@ -102,7 +102,7 @@ TEST(Serf, tags_that_do_not_fit_are_refused) {
   const auto set = a->set_tags(large, [](Result<>) {});
   ASSERT_FALSE(set);
   EXPECT_EQ(set.error().code, ErrorCode::InvalidArgument);
-  EXPECT_EQ(a->local().tags.size(), 0u);
+  EXPECT_EQ(a->local().tags().size(), 0u);
 }
 
 TEST(Serf, who_leaves_in_good_order_is_left_and_never_failed) {
@@ -206,7 +206,7 @@ TEST(Serf, a_node_that_restarts_beats_the_record_of_its_earlier_life) {
   ASSERT_TRUE(cluster.join(again, cluster["a"].endpoint()));
   ASSERT_TRUE(cluster.run_until(
       [&] {
-        return cluster.all_see("c", kAlive) && cluster["b"]->find("c")->tags.contains("life");
+        return cluster.all_see("c", kAlive) && cluster["b"]->find("c")->tags().contains("life");
       },
       seconds(10)));
   EXPECT_EQ(cluster["a"].count("join c"), 2u);
@@ -222,7 +222,7 @@ TEST(Serf, a_node_that_restarts_before_anybody_missed_it_is_updated) {
   TestNode& again = cluster.restart("b", [](Serf::Options& o) { o.tags["life"] = "second"; });
   ASSERT_TRUE(cluster.join(again, cluster["a"].endpoint()));
   cluster.run(seconds(5));
-  EXPECT_EQ(cluster["a"]->find("b")->tags.at("life"), "second");
+  EXPECT_EQ(cluster["a"]->find("b")->tags().at("life"), "second");
   EXPECT_EQ(cluster["a"].count("failed b"), 0u);
   EXPECT_EQ(cluster["a"].count("update b"), 1u);
 }

@@ -76,7 +76,7 @@ TEST_F(ServiceTest, two_nodes_meet_and_part) {
   ASSERT_TRUE(join(*b, *a));
   run_until([&] { return status(*a, "b") == MemberStatus::Alive; });
   EXPECT_EQ(status(*b, "a"), MemberStatus::Alive);
-  EXPECT_EQ(a->serf().find("b")->tags.at("name"), "b");
+  EXPECT_EQ(a->serf().find("b")->tags().at("name"), "b");
   bool has_left = false;
   b->serf().leave([&](const Result<>&) { has_left = true; });
   run_until([&] { return has_left && status(*a, "b") == MemberStatus::Left; });

@@ -34,6 +34,7 @@ Serf::Handlers TestNode::handlers() {
   Serf::Handlers handlers;
   handlers.on_member_event = [this](const MemberEvent& event) {
     for (const Member& member : event.members) {
+      if (!keeps_news) break;
       news.push_back(std::string(to_string(event.type)) + " " + member.name);
     }
     if (on_member_event) on_member_event(event);

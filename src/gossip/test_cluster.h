@@ -35,6 +35,7 @@ class TestNode final : public TestNetwork::Listener {
 
   // What the handlers were told.
   std::vector<std::string> news;  // "join b", "failed b": one per member.
+  bool keeps_news = true;
   std::vector<UserEvent> events;
   std::vector<IncomingQuery> queries;
   std::vector<Keyring> saved_keyrings;

@@ -216,10 +216,10 @@ void TestNetwork::send(Host& from, const Endpoint& to, std::string datagram) {
 
 void TestNetwork::carry(Host& from, Host& target, std::string datagram) {
   if (is_cut(from, target) || is_lost(from.endpoint, target.endpoint)) return;
-  later(random_delay(), [this, &from, &target, datagram = std::move(datagram)] {
+  later(random_delay(), [this, &from, &target, datagram = std::move(datagram)]() mutable {
     if (target.listener == nullptr || is_cut(from, target)) return;
     if (target.held.size() >= kMaxHeldPackets) return;
-    run_at(target, [&from, &target, datagram] {
+    run_at(target, [&from, &target, datagram = std::move(datagram)] {
       ++target.traffic.packets_in;
       target.listener->on_packet(from.endpoint, datagram);
     });

@@ -41,6 +41,7 @@ TestNode& Fleet::start_node(std::size_t number) {
   actor.node->on_member_event = [this, number](const MemberEvent& event) {
     on_event(number, event);
   };
+  actor.node->keeps_news = false;
   actor.life = Life::Running;
   actor.is_frozen = false;
   actor.has_left = false;

@@ -31,7 +31,7 @@ json::object to_json(const gossip::MemberEvent& event) {
 
 json::object to_json(const gossip::Member& member) {
   json::object tags;
-  for (const auto& [key, value] : member.tags) tags[key] = value;
+  for (const auto& [key, value] : member.tags()) tags[key] = value;
   return {{"name", member.name},
           {"address", member.endpoint.to_string()},
           {"status", std::string(to_string(member.status))},
