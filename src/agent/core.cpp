@@ -50,7 +50,7 @@ Result<void> Core::open_local(RunHooks hooks) {
   lock_ = std::move(*lock);
   if (auto opened = open_tls(); !opened) return opened;
   if (auto opened = open_port(); !opened) return opened;
-  rpc::Client::Options client{config().node_name, config().server, {}};
+  rpc::Client::Options client{config().node_name, {}};
   if (tls_ != nullptr) {
     const net::TlsTexts texts = tls_->texts();
     client.tls = {texts.trusted, texts.certificate, texts.key, config().tls_server_name};
@@ -102,7 +102,7 @@ Result<void> Core::open_port() {
 
 Result<void> Core::open_network(NetworkHooks hooks) {
   network_ = std::move(hooks);
-  auto rpc = rpc::Server::start(loop_, {*network_.node, network_.server});
+  auto rpc = rpc::Server::start(loop_, {*network_.node, network_.server, config().node_name});
   if (!rpc) return fail(rpc.error());
   rpc_ = std::move(*rpc);
   auto membership = membership_options(config(), addresses_, tags());

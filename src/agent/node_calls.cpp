@@ -11,7 +11,7 @@ namespace dkron::agent {
 using rpc::OnDone;
 
 Result<std::string> ServerCalls::leader(bool is_forwarded) const {
-  if (is_forwarded) return fail(ErrorCode::Unavailable, "node is not the leader");
+  if (is_forwarded) return fail(ErrorCode::Unavailable, std::string(rpc::kNotTheLeader));
   std::string address = services_.leader_address();
   if (address.empty()) return fail(ErrorCode::Unavailable, services_.why_no_leader());
   return address;
@@ -41,7 +41,11 @@ void ServerCalls::take_result(rpc::RunResult result, bool is_forwarded, OnResult
   if (!services_.leads()) {
     const auto address = leader(is_forwarded);
     if (!address) return done(fail(address.error()));
-    services_.client.deliver_result(*address, std::move(result), std::move(done));
+    services_.client.forwarding().deliver_result(
+        *address, std::move(result), [done = std::move(done)](Result<rpc::RunResultAnswer> answer) {
+          if (answer) answer->was_forwarded = true;
+          done(std::move(answer));
+        });
     return;
   }
   // A node of the original knows its job by the name only.
@@ -72,7 +76,7 @@ void ServerCalls::propose_result(const rpc::RunResult& result, OnResult done) {
 // From a leader of the original; ours record the start by themselves.
 void ServerCalls::set_execution(model::Execution execution, OnDone done) {
   state::JobRef job;
-  if (!services_.leads()) return done(fail(ErrorCode::Unavailable, "node is not the leader"));
+  if (!services_.leads()) return done(fail(ErrorCode::Unavailable, std::string(rpc::kNotTheLeader)));
   if (!services_.runner.index.find(execution.job_name, &job)) {
     return done(fail(ErrorCode::NotFound, "not found"));
   }
@@ -148,7 +152,7 @@ void ServerCalls::remove_peer(std::string id, bool force, bool is_forwarded, OnD
   if (!services_.leads()) {
     const auto address = leader(is_forwarded);
     if (!address) return done(fail(address.error()));
-    services_.client.remove_peer(*address, std::move(id), force, std::move(done));
+    services_.client.forwarding().remove_peer(*address, std::move(id), force, std::move(done));
     return;
   }
   const raft::Status status = services_.raft.status();
@@ -177,7 +181,7 @@ void ServerCalls::force_leave(std::string node_name, bool force, bool is_forward
   if (!services_.leads()) {
     const auto address = leader(is_forwarded);
     if (!address) return done(fail(address.error()));
-    services_.client.force_leave(*address, std::move(node_name), force, std::move(done));
+    services_.client.forwarding().force_leave(*address, std::move(node_name), force, std::move(done));
     return;
   }
   if (services_.peers.is_alive(node_name)) {
@@ -198,7 +202,7 @@ void ServerCalls::read_index(bool is_forwarded, OnIndex done) {
   if (!services_.leads()) {
     const auto address = leader(is_forwarded);
     if (!address) return done(fail(address.error()));
-    services_.client.read_index(*address, std::move(done));
+    services_.client.forwarding().read_index(*address, std::move(done));
     return;
   }
   services_.raft.barrier([this, done = std::move(done)](const Result<void>& reached) {
@@ -214,7 +218,7 @@ void ServerCalls::transfer_leadership(std::string node_name, bool is_forwarded, 
   }
   const auto address = leader(is_forwarded);
   if (!address) return done(fail(address.error()));
-  services_.client.transfer_leadership(*address, std::move(node_name), std::move(done));
+  services_.client.forwarding().transfer_leadership(*address, std::move(node_name), std::move(done));
 }
 
 }  // namespace dkron::agent
