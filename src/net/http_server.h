@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "net/http.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 namespace dkron::net {
 
@@ -27,6 +28,7 @@ struct HttpServerOptions {
   // The body limit for one request, asked when its headers are there. Null: body_limit_bytes.
   std::function<std::size_t(Method, std::string_view path)> body_limit;
   std::size_t connection_limit = 10'000;  // Above it new connections get 503 and are closed.
+  TlsPtr tls;                             // Null: plain. Its handshake is part of a request's time.
   Duration idle_timeout = seconds(120);
   Duration request_timeout = seconds(30);  // From the first byte of a request to its last.
 };

@@ -23,9 +23,10 @@ class Port {
   static constexpr std::size_t kPendingLimit = 1'024;       // Without a first byte; the rest waits.
 
   struct Options {
-    std::string host;        // An IP, or empty for all.
-    std::uint16_t port = 0;  // 0: any.
-    TlsPtr tls;              // Null: plain.
+    std::string host;                             // An IP, or empty for all.
+    std::uint16_t port = 0;                       // 0: any.
+    TlsPtr tls;                                   // Null: plain.
+    Duration first_byte_limit = kFirstByteLimit;  // Shorter in tests.
   };
   // Takes a connection whose first byte is not yet read; non-blocking, close-on-exec, TCP_NODELAY.
   // `peer` is host:port. Null: nobody is there for such connections (an agent has no raft).

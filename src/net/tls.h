@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/file.h"
 
+struct ssl_ctx_st;
+
 namespace dkron::net {
 
 class Tls;
@@ -19,6 +21,7 @@ struct TlsFiles {
   Path certificate;
   Path key;
   Path trusted;                 // CA certificates; needed to verify anybody.
+  Path revoked;                 // CRLs of clients; empty: none. All of `trusted` need one then.
   bool verify_clients = false;  // Mutual: clients without a trusted certificate are refused.
 };
 
@@ -34,6 +37,10 @@ class Tls {
   virtual ~Tls() = default;
   virtual Result<void> reload() = 0;
   virtual TlsTexts texts() const = 0;
+
+  // For net/ only.
+  virtual std::shared_ptr<ssl_ctx_st> server_context() const = 0;
+  virtual std::shared_ptr<ssl_ctx_st> client_context() const = 0;
 };
 
 }  // namespace dkron::net
