@@ -20,6 +20,7 @@ int http_status(ErrorCode code) {
     case ErrorCode::Io:
     case ErrorCode::Corrupt:
     case ErrorCode::Internal: return 500;
+    case ErrorCode::Unsupported: return 501;
   }
   return 500;
 }

@@ -20,6 +20,7 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::Io: return "input/output error";
     case ErrorCode::Corrupt: return "corrupt";
     case ErrorCode::Internal: return "internal";
+    case ErrorCode::Unsupported: return "unsupported";
   }
   return "internal";
 }

@@ -25,6 +25,7 @@ enum class ErrorCode {
   Io,               // The operating system said no (500).
   Corrupt,          // Bytes from disk or network are not what they must be (500).
   Internal,         // Everything else (500).
+  Unsupported,      // The one who was asked does not know how (501).
 };
 
 // Lower-case words, for logs and JSON ("invalid argument", "not found" ...).

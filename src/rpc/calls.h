@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -27,6 +28,13 @@ struct Launch {
   Instant scheduled_at;
   std::uint64_t cluster_id = 0;
 };
+
+// Texts of the original, known to its programs: a server that does not lead passes a call on once,
+// and answers one that was passed on already with the first. As the text of an Unavailable error
+// they go to others as the original sends them.
+inline constexpr std::string_view kNotTheLeader = "node is not the leader";
+inline constexpr std::string_view kServerIsNotLeader =
+    "grpc: Error, server is not leader, this operation should be run on the leader";
 
 struct RunRequest {
   model::Job job;  // Name, executor and its settings.
@@ -54,6 +62,9 @@ struct RunResult {
 struct RunResultAnswer {
   std::string from;     // The node's name.
   std::string payload;  // "saved", "retry" or "deleted".
+  // Passed on to the leader, which took it. Callers of the original are then told
+  // kServerIsNotLeader, which they take for success.
+  bool was_forwarded = false;
 };
 
 struct RaftServer {
@@ -111,7 +122,7 @@ class ServerService {
   using OnResult = std::function<void(Result<RunResultAnswer>)>;
   // ExecutionDone.
   virtual void take_result(RunResult result, bool is_forwarded, OnResult done) = 0;
-  virtual void set_execution(model::Execution execution, OnDone done) = 0;
+  virtual void set_execution(model::Execution execution, OnDone done) = 0;  // Never passed on.
   virtual std::vector<model::Execution> active_executions() = 0;
   virtual RaftConfiguration raft_configuration() = 0;
   // Conflict when the server is alive, or the quorum at risk, and it is not forced.

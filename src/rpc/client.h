@@ -3,8 +3,8 @@
 // Every call has a deadline and answers on the main loop, never from inside the call. The family of
 // services (types.v1 or the older types) that works at an address is remembered. A peer's text is
 // the error's text, as it is. Unavailable: not reached, nothing was done; OutcomeUnknown: the
-// connection broke or the deadline passed while the call was under way. A RemoteRun may be destroyed
-// from inside its own handlers.
+// connection broke or the deadline passed while the call was under way. A RemoteRun may be
+// destroyed from inside its own handlers.
 #pragma once
 
 #include <functional>
@@ -65,8 +65,7 @@ class Client {
   virtual void active_executions(const std::string& address, Duration limit, OnExecutions done) = 0;
   using OnConfiguration = std::function<void(Result<RaftConfiguration>)>;
   virtual void raft_configuration(const std::string& address, OnConfiguration done) = 0;
-  virtual void remove_peer(const std::string& address, std::string id, bool force,
-                           OnDone done) = 0;
+  virtual void remove_peer(const std::string& address, std::string id, bool force, OnDone done) = 0;
   virtual void force_leave(const std::string& address, std::string node_name, bool force,
                            OnDone done) = 0;
   virtual void read_index(const std::string& address, ServerService::OnIndex done) = 0;

@@ -24,7 +24,9 @@ class Server {
 
   struct Services {
     NodeService& node;
-    ServerService* server = nullptr;  // Null: an agent; its Dkron services are not registered.
+    // Null: an agent, whose Dkron services answer Leave; the rest is UNIMPLEMENTED.
+    ServerService* server = nullptr;
+    std::string node_name;  // Told to callers, who so know a node of ours.
   };
   static Result<std::unique_ptr<Server>> start(TaskLoop& loop, Services services);
   virtual ~Server() = default;  // Ends open calls with UNAVAILABLE.
