@@ -226,6 +226,30 @@ Result<void> read_times(const Settings& settings, Config* config) {
   return {};
 }
 
+Result<void> read_tls(const Settings& settings, Config* config) {
+  const auto text = [&](std::string_view name) { return settings.at(name).back(); };
+  const auto flag = [&](std::string_view name) { return read_bool(settings.at(name).back()); };
+  if (flag("auto-tls"))
+    return invalid("config: 'auto-tls' is not available: set cert-file, key-file, trusted-ca-file");
+  Tls& tls = config->tls;
+  tls.certificate = text("cert-file");
+  tls.key = text("key-file");
+  tls.trusted = text("trusted-ca-file");
+  tls.revoked = text("client-crl-file");
+  tls.verify_clients = flag("client-cert-auth");
+  tls.for_http = !flag("disable-http-tls");
+  // A node is also a client of others, and never without checking whom it talks to.
+  const bool some = tls.is_on() || !tls.key.empty() || !tls.trusted.empty();
+  const bool all = tls.is_on() && !tls.key.empty() && !tls.trusted.empty();
+  if (some && !all)
+    return invalid("config: cert-file, key-file and trusted-ca-file belong together");
+  if (tls.verify_clients && !all)
+    return invalid("config: client-cert-auth needs cert-file, key-file and trusted-ca-file");
+  if (!tls.revoked.empty() && !tls.verify_clients)
+    return invalid("config: client-crl-file needs client-cert-auth");
+  return {};
+}
+
 // A list option's default is one empty text.
 List read_list(const Settings& settings, std::string_view name) {
   const List& list = settings.at(name);
@@ -253,9 +277,8 @@ Result<std::optional<Path>> choose_file(const Sources& sources) {
 
 bool is_reserved_tag(std::string_view key) {
   static constexpr std::string_view kReserved[] = {
-      "role",      "dc",     "region",   "version", "server",
-      "bootstrap", "expect", "rpc_addr", "port",    "cluster_id",
-      "run_journal", "leaving", "draining"};
+      "role",      "dc",     "region",   "version", "server",     "bootstrap",   "expect",
+      "rpc_addr",  "port",   "cluster_id", "run_journal", "leaving", "draining"};
   return std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved);
 }
 
@@ -303,6 +326,7 @@ Result<Loaded> load(const Sources& sources) {
   if (auto read = read_logging(*settings, &config, &loaded.warnings); !read)
     return fail(read.error());
   if (auto read = read_times(*settings, &config); !read) return fail(read.error());
+  if (auto read = read_tls(*settings, &config); !read) return fail(read.error());
   return loaded;
 }
 

@@ -18,6 +18,17 @@
 
 namespace dkron::config {
 
+// Certificates of this node and whom it trusts (spec cli 11). The three files are set together.
+struct Tls {
+  Path certificate;  // Empty: no TLS.
+  Path key;
+  Path trusted;
+  Path revoked;                 // Empty: none.
+  bool verify_clients = false;  // Mutual.
+  bool for_http = true;         // The API and the web UI too.
+  bool is_on() const { return !certificate.empty(); }
+};
+
 struct Config {
   bool server = false;
   std::string node_name;
@@ -36,6 +47,7 @@ struct Config {
   int advertise_rpc_port = 0;  // 0: that of rpc_port, which 0 lets the system choose.
   std::string profile;
   std::string encrypt;
+  Tls tls;
   std::vector<std::string> join;        // Tried once, when `retry_join` is empty.
   std::vector<std::string> retry_join;  // Tried until one answers.
   int retry_max = 0;                    // Attempts; 0: without end.

@@ -119,6 +119,25 @@ TEST_F(ConfigTest, checks_numbers_and_times) {
   EXPECT_NE(error_of({"--config", "c.yml"}), "");
 }
 
+TEST_F(ConfigTest, takes_certificates_together_or_not_at_all) {
+  EXPECT_FALSE(load_with({"--auto-tls=false"})->config.tls.is_on());
+  const auto loaded = load_with({"--cert-file=c", "--key-file=k", "--trusted-ca-file=t",
+                                 "--client-cert-auth", "--client-crl-file=r"});
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const Tls& tls = loaded->config.tls;
+  EXPECT_TRUE(tls.is_on() && tls.verify_clients && tls.for_http);
+  EXPECT_EQ(tls.certificate, "c");
+  EXPECT_EQ(tls.key, "k");
+  EXPECT_EQ(tls.trusted, "t");
+  EXPECT_EQ(tls.revoked, "r");
+  const std::string together = "config: cert-file, key-file and trusted-ca-file belong together";
+  EXPECT_EQ(error_of({"--cert-file=c", "--key-file=k"}), together);
+  EXPECT_EQ(error_of({"--trusted-ca-file=t"}), together);
+  EXPECT_EQ(error_of({"--client-cert-auth"}),
+            "config: client-cert-auth needs cert-file, key-file and trusted-ca-file");
+  EXPECT_NE(error_of({"--auto-tls"}), "");
+}
+
 TEST_F(ConfigTest, says_what_is_not_there_yet) {
   EXPECT_EQ(error_of({"--mail-host=x"}),
             "config: 'mail-host' is not available yet in this version");
