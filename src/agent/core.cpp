@@ -50,10 +50,10 @@ Result<void> Core::open_local(RunHooks hooks) {
   lock_ = std::move(*lock);
   if (auto opened = open_tls(); !opened) return opened;
   if (auto opened = open_port(); !opened) return opened;
-  rpc::Client::Options client{config().node_name, {}};
+  rpc::Client::Options client{config().node_name, config().server, {}};
   if (tls_ != nullptr) {
     const net::TlsTexts texts = tls_->texts();
-    client.tls = {texts.trusted, texts.certificate, texts.key, config().tls_server_name};
+    client.tls = {texts.trusted, texts.certificate, texts.key, {}};
   }
   client_ = rpc::Client::make(loop_, std::move(client));
   auto own = OwnRuns::open({{loop_, *workers_, system_clock(), config().node_name,
@@ -69,8 +69,10 @@ Result<void> Core::open_local(RunHooks hooks) {
 }
 
 Result<void> Core::open_tls() {
-  if (config().tls.certificate.empty()) return {};
-  auto tls = net::Tls::open(config().tls);
+  const config::Tls& files = config().tls;
+  if (!files.is_on()) return {};
+  auto tls = net::Tls::open(
+      {files.certificate, files.key, files.trusted, files.revoked, files.verify_clients});
   if (!tls) return fail(tls.error());
   tls_ = std::move(*tls);
   return {};
@@ -132,7 +134,7 @@ void Core::dial(const std::string& node_name, const std::string& known_address,
     const bool is_known = peer != nullptr && !peer->rpc_address.empty();
     net::dial(
         loop_, *workers_,
-        {is_known ? peer->rpc_address : known_address, kDialLimit, tls_, config().tls_server_name},
+        {is_known ? peer->rpc_address : known_address, kDialLimit, tls_, {}},
         std::move(done));
   });
 }
@@ -163,7 +165,7 @@ void Core::reload(const config::Config& config) {
     return;
   }
   const net::TlsTexts texts = tls_->texts();
-  client_->set_tls({texts.trusted, texts.certificate, texts.key, options_.config.tls_server_name});
+  client_->set_tls({texts.trusted, texts.certificate, texts.key, {}});
 }
 
 // Written by a worker, since who reads the stream may be slow.

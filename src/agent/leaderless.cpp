@@ -67,10 +67,22 @@ void Leaderless::look() {
     return;
   }
   if (!since_) since_ = now;
-  const bool is_time = said_at_ ? now - *said_at_ >= kSayEvery : now - *since_ > kElectionLimit;
-  if (!is_time) return;
+  if (now - *since_ <= kElectionLimit) return;
+  std::set<std::string> missing = this->missing();
+  if (said_at_ && now - *said_at_ < kSayEvery && missing == said_missing_) return;
   said_at_ = now;
+  said_missing_ = std::move(missing);
   log::warning("dkron: " + why());
+}
+
+std::set<std::string> Leaderless::missing() const {
+  std::set<std::string> names;
+  for (const raft::Server& server : services_.raft.status().configuration) {
+    const bool is_there =
+        server.node_name == services_.own_name || services_.peers.is_alive(server.node_name);
+    if (server.is_voter && !is_there) names.insert(server.node_name);
+  }
+  return names;
 }
 
 bool Leaderless::is_leader_near() const {

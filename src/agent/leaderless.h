@@ -1,13 +1,14 @@
 // Leaderless: says why there is no leader, for as long as there is none: who is missing, since
 // when, how many are needed.
 //
-// The same words go to the log (at warning level, every kSayEvery) and to clients. Main loop's
-// thread.
+// The same words go to the log (at warning level, every kSayEvery and when others are missing than
+// before) and to clients. Main loop's thread.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "agent/peer_table.h"
@@ -44,9 +45,12 @@ class Leaderless {
   std::string why() const;
 
  private:
+  std::set<std::string> missing() const;
+
   Services services_;
   std::optional<Duration> since_;    // Steady time; nothing: there is a leader.
   std::optional<Duration> said_at_;  // In this time without one.
+  std::set<std::string> said_missing_;
   bool had_leader_ = false;
   std::unique_ptr<Timer> timer_;
 };

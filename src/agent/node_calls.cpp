@@ -41,7 +41,7 @@ void ServerCalls::take_result(rpc::RunResult result, bool is_forwarded, OnResult
   if (!services_.leads()) {
     const auto address = leader(is_forwarded);
     if (!address) return done(fail(address.error()));
-    services_.client.forwarding().deliver_result(
+    services_.client.deliver_result(
         *address, std::move(result), [done = std::move(done)](Result<rpc::RunResultAnswer> answer) {
           if (answer) answer->was_forwarded = true;
           done(std::move(answer));
@@ -152,7 +152,7 @@ void ServerCalls::remove_peer(std::string id, bool force, bool is_forwarded, OnD
   if (!services_.leads()) {
     const auto address = leader(is_forwarded);
     if (!address) return done(fail(address.error()));
-    services_.client.forwarding().remove_peer(*address, std::move(id), force, std::move(done));
+    services_.client.remove_peer(*address, std::move(id), force, std::move(done));
     return;
   }
   const raft::Status status = services_.raft.status();
@@ -181,7 +181,7 @@ void ServerCalls::force_leave(std::string node_name, bool force, bool is_forward
   if (!services_.leads()) {
     const auto address = leader(is_forwarded);
     if (!address) return done(fail(address.error()));
-    services_.client.forwarding().force_leave(*address, std::move(node_name), force, std::move(done));
+    services_.client.force_leave(*address, std::move(node_name), force, std::move(done));
     return;
   }
   if (services_.peers.is_alive(node_name)) {
@@ -202,7 +202,7 @@ void ServerCalls::read_index(bool is_forwarded, OnIndex done) {
   if (!services_.leads()) {
     const auto address = leader(is_forwarded);
     if (!address) return done(fail(address.error()));
-    services_.client.forwarding().read_index(*address, std::move(done));
+    services_.client.read_index(*address, std::move(done));
     return;
   }
   services_.raft.barrier([this, done = std::move(done)](const Result<void>& reached) {
@@ -218,7 +218,7 @@ void ServerCalls::transfer_leadership(std::string node_name, bool is_forwarded, 
   }
   const auto address = leader(is_forwarded);
   if (!address) return done(fail(address.error()));
-  services_.client.forwarding().transfer_leadership(*address, std::move(node_name), std::move(done));
+  services_.client.transfer_leadership(*address, std::move(node_name), std::move(done));
 }
 
 }  // namespace dkron::agent

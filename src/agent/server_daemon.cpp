@@ -118,7 +118,7 @@ void ServerDaemon::open_leader() {
       runner_services(), groups_, core_.executors(), [this] { return office_->is_held(); },
       [this] { return raft_->status().leader_name; }});
   forwarding_ = std::make_unique<ForwardingControl>(ForwardingControl::Services{
-      core_.loop(), system_clock(), *control_, core_.client().forwarding(),
+      core_.loop(), system_clock(), *control_, core_.client(),
       [this] { return leader_address(); },
       [this] { return !is_stopping_ && leaderless_->is_leader_near(); },
       [this] { return leaderless_->why(); }});
@@ -161,6 +161,7 @@ Result<void> ServerDaemon::open_api() {
   const config::HostPort& address = core_.addresses().http;
   options.host = address.host;
   options.port = address.port;
+  if (config().tls.for_http) options.tls = core_.tls();
   options.body_limit = [this](net::Method method, std::string_view path) {
     return api_->body_limit(method, path);
   };

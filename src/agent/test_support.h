@@ -68,7 +68,6 @@ class FakeClient final : public rpc::Client {
   Calls promises;
   Calls deletions;
 
-  rpc::Client& forwarding() override { return *this; }
   void set_tls(Options::Tls) override {}
   void set_job(const std::string&, model::Job, state::SetJobOptions, state::OnJob) override {}
   void delete_job(const std::string& to, std::string, rpc::OnDone done) override {

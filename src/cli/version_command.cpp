@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "agent/server.h"
+#include "agent/daemon.h"
 #include "cli/commands.h"
 
 namespace dkron::cli {

@@ -212,6 +212,26 @@ TEST(Wire, writes_jobs_as_the_original_does) {
   EXPECT_GT(seen, 1);
 }
 
+TEST(Wire, reads_jobs_that_others_sent) {
+  int seen = 0;
+  for (const char* file : {"job", "done", "run"}) {
+    for_each_step(file, "/SetJob", [&](const boost::json::object& step) {
+      const auto message = parse<types::v1::SetJobRequest>(hex_of(step.at("request")));
+      const auto& json = step.at("request").at("json").at("job").as_object();
+      const Job job = from_wire(message.job());
+      EXPECT_EQ(job.name, json.at("name").as_string());
+      const auto* config = json.if_contains("executor_config");
+      EXPECT_EQ(job.executor_config.has_value(), config != nullptr);
+      if (config != nullptr) {
+        const auto command = config->at("command").as_string();
+        EXPECT_EQ(job.executor_config->at("command"), command);
+      }
+      ++seen;
+    });
+  }
+  EXPECT_GT(seen, 10);
+}
+
 TEST(Wire, reads_executions_of_the_original) {
   int seen = 0;
   for_each_step("agentrun", "/AgentRun", [&](const boost::json::object& step) {

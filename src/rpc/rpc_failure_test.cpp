@@ -4,6 +4,8 @@
 #include <grpcpp/grpcpp.h>
 #include <sys/socket.h>
 
+#include <boost/json.hpp>
+
 #include "rpc/test_support.h"
 #include "types/dkron.grpc.pb.h"
 #include "types/v1/dkron.grpc.pb.h"
@@ -245,6 +247,26 @@ TEST_F(RpcFailure, nonsense_is_an_invalid_argument) {
                "the execution is missing");
 }
 
+// These end the original's process.
+TEST_F(RpcFailure, bears_what_the_original_does_not) {
+  const auto text =
+      read_file(Path(DKRON_SOURCE_DIR) / "tests/golden/grpc/malformed.json", 1 << 20).value();
+  int seen = 0;
+  const auto recorded = boost::json::parse(text);
+  for (const auto& entry : recorded.at("entries").as_array()) {
+    if (entry.at("name").as_string() == "setjob_tz_only") continue;  // Is a job, for validate().
+    const auto& step = entry.at("steps").at(0);
+    const std::string_view digits = step.at("request").at("hex").as_string();
+    std::string bytes;
+    for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
+      bytes += static_cast<char>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16));
+    const std::string path(step.at("method").as_string());
+    EXPECT_EQ(ask_raw(path, bytes).status.error_code(), grpc::INVALID_ARGUMENT) << path;
+    ++seen;
+  }
+  EXPECT_EQ(seen, 4);
+}
+
 TEST_F(RpcFailure, others_get_the_texts_that_they_know) {
   v1::GetJobRequest get;
   get.set_job_name("j");
@@ -301,6 +323,50 @@ TEST_F(RpcFailure, tells_its_health) {
     EXPECT_TRUE(reply.status.ok()) << name << ": " << reply.status.error_message();
     EXPECT_EQ(reply.bytes, "\x08\x01") << name;
   }
+}
+
+// One call of the reflection service, which stays open behind its answer.
+class Reflection final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  explicit Reflection(const std::shared_ptr<grpc::Channel>& channel) : stub_(channel) {
+    const grpc::Slice list_services(std::string("\x3a\0", 2));
+    request_ = grpc::ByteBuffer(&list_services, 1);
+    stub_.PrepareBidiStreamingCall(
+        &context_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", {}, this);
+    StartWrite(&request_);
+    StartRead(&response_);
+    StartCall();
+  }
+  void OnReadDone(bool ok) override {
+    if (ok) answered.set_value();
+  }
+  void OnDone(const grpc::Status&) override { done.set_value(); }
+  std::string text() const {
+    std::vector<grpc::Slice> slices;
+    std::string bytes;
+    if (!response_.Dump(&slices).ok()) return "";
+    for (const grpc::Slice& part : slices)
+      bytes.append(reinterpret_cast<const char*>(part.begin()), part.size());
+    return bytes;
+  }
+  std::promise<void> answered;
+  std::promise<void> done;
+
+ private:
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  grpc::ByteBuffer request_;
+  grpc::ByteBuffer response_;
+};
+
+TEST_F(RpcFailure, shows_its_services_and_ends_although_somebody_looks) {
+  Reflection reflection(other_channel());
+  ASSERT_EQ(reflection.answered.get_future().wait_for(kPatience), std::future_status::ready);
+  for (const char* name : {"types.v1.Dkron", "types.Dkron", "types.v1.AgentService", "types.Agent",
+                           "dkron.v1.Cluster", "grpc.health.v1.Health"})
+    EXPECT_NE(reflection.text().find(name), std::string::npos) << name;
+  far_.run([&] { server_.reset(); });
+  EXPECT_EQ(reflection.done.get_future().wait_for(kPatience), std::future_status::ready);
 }
 
 class RpcAgent : public RpcFailure {

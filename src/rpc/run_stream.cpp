@@ -57,6 +57,7 @@ class Run final : public ServerRun,
     {
       const std::lock_guard lock(mutex_);
       if (!is_open_ || has_end_) return;
+      has_sent_ = true;
       if (waiting_.size() < RunStream::kWaitingMessages) {
         waiting_.push_back(std::move(bytes));
       } else {
@@ -74,6 +75,8 @@ class Run final : public ServerRun,
       if (!end) {
         error_ = end.error();
         status_ = to_status(error_);
+        // Leaders of the original repeat the order when they see another code.
+        if (has_sent_) status_ = {grpc::StatusCode::UNKNOWN, error_.message};
         if (status_code >= 0)
           status_ = {static_cast<grpc::StatusCode>(status_code), error_.message};
       }
@@ -145,6 +148,7 @@ class Run final : public ServerRun,
   grpc::ByteBuffer current_;
   bool is_open_ = true;
   bool is_writing_ = false;
+  bool has_sent_ = false;
   bool has_end_ = false;
   bool is_finished_ = false;
   Error error_;
