@@ -19,9 +19,11 @@
 namespace dkron::store {
 namespace {
 
-constexpr std::size_t kWriteBufferBytes = 8 * 1024 * 1024;
+constexpr std::size_t kWriteBufferBytes = std::size_t{8} * 1024 * 1024;
 constexpr int kWriteBuffers = 2;
-constexpr std::size_t kBlockCacheBytes = 64 * 1024 * 1024;
+// Holds what is read again: the state rows of tens of thousands of jobs. Behind it are the system's
+// own copies of the files. More would only keep blocks of files that are gone by now.
+constexpr std::size_t kBlockCacheBytes = std::size_t{16} * 1024 * 1024;
 constexpr Duration kSpaceRecheck = milliseconds(200);
 // Readers are done within milliseconds, snapshots within seconds.
 constexpr Duration kCloseDeadline = seconds(30);
