@@ -107,7 +107,7 @@ void Joiner::on_attempt(const Result<std::size_t>& joined) {
   if (is_early) pause_ *= 2;
 }
 
-void Joiner::find(const std::vector<std::string>& texts, OnFound on_found) {
+void Joiner::find(const std::vector<std::string>& texts, const OnFound& on_found) {
   const std::weak_ptr<char> alive = alive_token_;
   const bool is_posted = workers_.try_post(
       [texts, port = options_.default_port, post = loop_.poster(), alive, on_found] {

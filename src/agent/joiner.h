@@ -27,7 +27,7 @@ class Joiner {
   };
   using OnFound = std::function<void(Found)>;
 
-  void find(const std::vector<std::string>& texts, OnFound on_found);
+  void find(const std::vector<std::string>& texts, const OnFound& on_found);
   static Found look_up(const std::vector<std::string>& texts, std::uint16_t default_port);
   void join_once();
   void rejoin(std::size_t first);

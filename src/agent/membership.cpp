@@ -66,8 +66,9 @@ Result<std::unique_ptr<Membership>> Membership::start(net::Loop& loop, net::Work
   auto service = gossip::Service::start(loop, clock, std::move(options.gossip), std::move(events));
   if (!service) return fail(service.error());
   self->service_ = std::move(*service);
-  self->joiner_ = std::make_unique<Joiner>(loop, workers, *self->service_, options.join,
-                                           [self](Error e) { self->handlers_.on_fatal(e); });
+  self->joiner_ =
+      std::make_unique<Joiner>(loop, workers, *self->service_, options.join,
+                               [self](Error e) { self->handlers_.on_fatal(std::move(e)); });
   self->joiner_->start();
   return made;
 }
@@ -125,7 +126,7 @@ Result<> Membership::set_tags(gossip::Tags tags) {
 }
 
 void Membership::manage_keys(gossip::KeyAction action, const std::string& key,
-                             std::function<void(Result<gossip::KeyReport>)> done) {
+                             const std::function<void(Result<gossip::KeyReport>)>& done) {
   if (service_->keyring() == nullptr) {
     done(fail(ErrorCode::Conflict, "gossip is not encrypted: start the nodes with --encrypt"));
     return;

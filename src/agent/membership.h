@@ -56,7 +56,7 @@ class Membership {
   Result<> set_tags(gossip::Tags tags);
   // Asks all members; refused when nothing is encrypted.
   void manage_keys(gossip::KeyAction action, const std::string& key,
-                   std::function<void(Result<gossip::KeyReport>)> done);
+                   const std::function<void(Result<gossip::KeyReport>)>& done);
   gossip::Serf& serf() { return service_->serf(); }
 
   // Tells the others that this node leaves; `done` after at most about 12 s.

@@ -17,7 +17,7 @@ Api::Api(Services services)
   if (services_.ui_enabled) add_ui_routes();
 }
 
-void Api::on_worker(ExchangePtr exchange, std::function<void(ExchangePtr)> work) {
+void Api::on_worker(const ExchangePtr& exchange, std::function<void(ExchangePtr)> work) {
   const bool accepted =
       services_.workers.try_post([exchange, work = std::move(work)] { work(exchange); });
   if (!accepted) exchange->error(503, "too many requests wait for the store");

@@ -35,7 +35,7 @@ class Api {
   void add_ui_routes();         // ui.cpp
 
   // Runs `work` on a worker thread; 503 when too much waits there.
-  void on_worker(ExchangePtr exchange, std::function<void(ExchangePtr)> work);
+  void on_worker(const ExchangePtr& exchange, std::function<void(ExchangePtr)> work);
   // Answers with the job as it is stored now.
   void answer_job(const ExchangePtr& exchange, int status, const std::string& name);
   // The same behind a write that another server may have done.

@@ -19,7 +19,7 @@ namespace dkron::api {
 
 class JobCache {
  public:
-  static constexpr std::size_t kLimitBytes = 64 * 1024 * 1024;
+  static constexpr std::size_t kLimitBytes = std::size_t{64} * 1024 * 1024;
 
   using Rendered = std::shared_ptr<const std::string>;
 

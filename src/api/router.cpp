@@ -71,7 +71,7 @@ net::Response redirect(const net::Request& request, const std::string& path) {
 
 }  // namespace
 
-void Router::add(net::Method method, std::string pattern, RouteHandler handler,
+void Router::add(net::Method method, const std::string& pattern, RouteHandler handler,
                  RouteOptions options) {
   Route route{method, {}, false, std::move(handler), options};
   for (const std::string_view segment : split(pattern)) route.segments.emplace_back(segment);

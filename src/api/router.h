@@ -18,7 +18,7 @@ using RouteHandler = std::function<void(ExchangePtr)>;
 struct RouteOptions {
   bool has_cors = true;
   bool has_whom = true;
-  std::size_t body_limit_bytes = 1024 * 1024;
+  std::size_t body_limit_bytes = std::size_t{1024} * 1024;
 };
 
 class Router {
@@ -29,7 +29,7 @@ class Router {
   explicit Router(std::string node_name, CatchUp catch_up = nullptr)
       : node_name_(std::move(node_name)), catch_up_(std::move(catch_up)) {}
 
-  void add(net::Method method, std::string pattern, RouteHandler handler,
+  void add(net::Method method, const std::string& pattern, RouteHandler handler,
            RouteOptions options = {});
   // Everything below `prefix` ("/ui/"); the rest of the path is parameter 0, not decoded.
   void add_tree(std::string prefix, RouteHandler handler, RouteOptions options = {});

@@ -66,8 +66,8 @@ class Parser {
       return failure(": extra text: " + quote(rest_));
     }
     if (day < 1 || day > days_in_month(year, month)) return out_of_range("day");
-    const std::int64_t unix =
-        days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
+    const int second_of_day = hour * 3600 + minute * 60 + second;
+    const std::int64_t unix = days_from_civil(year, month, day) * 86400 + second_of_day - offset;
     return Instant::from_unix(unix, nanos);
   }
 

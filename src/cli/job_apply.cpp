@@ -12,7 +12,7 @@
 namespace dkron::cli {
 namespace {
 
-constexpr std::size_t kFileLimitBytes = 16 * 1024 * 1024;
+constexpr std::size_t kFileLimitBytes = std::size_t{16} * 1024 * 1024;
 
 struct Counts {
   int created = 0;

@@ -15,7 +15,7 @@
 
 namespace dkron::config {
 
-inline constexpr std::size_t kFileLimitBytes = 1024 * 1024;
+inline constexpr std::size_t kFileLimitBytes = std::size_t{1024} * 1024;
 
 using List = std::vector<std::string>;
 using Map = std::map<std::string, std::string>;

@@ -9,7 +9,7 @@
 
 namespace dkron::discovery {
 
-inline constexpr std::size_t kCommandOutputLimit = 64 * 1024;
+inline constexpr std::size_t kCommandOutputLimit = std::size_t{64} * 1024;
 
 // provider=exec command="aws ..." [timeout=5s]. An exit status other than 0, or a line that is no
 // address, is an error: half a list must not look like a whole one.

@@ -12,8 +12,8 @@ namespace {
 constexpr const char* kServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 constexpr int kPodsPerPage = 100;
 constexpr int kPageLimit = 64;  // Pods that do not run fill pages, too.
-constexpr std::size_t kPageBytesLimit = 8 * 1024 * 1024;
-constexpr std::size_t kSecretLimit = 64 * 1024;
+constexpr std::size_t kPageBytesLimit = std::size_t{8} * 1024 * 1024;
+constexpr std::size_t kSecretLimit = std::size_t{64} * 1024;
 constexpr std::size_t kShownLimit = 200;
 
 tl::unexpected<Error> failed(ErrorCode code, const std::string& text) {

@@ -13,7 +13,7 @@
 
 namespace dkron::discovery {
 
-inline constexpr std::size_t kProviderTextLimit = 16 * 1024;
+inline constexpr std::size_t kProviderTextLimit = std::size_t{16} * 1024;
 
 // Errors (InvalidArgument) name the key: `region: missing '='`, `tag: duplicate key`,
 // `tag: unbalanced quotes`. Never the value, which may be a secret.

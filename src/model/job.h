@@ -20,7 +20,8 @@ namespace dkron::model {
 using StringMap = std::map<std::string, std::string>;
 
 inline constexpr std::size_t kNameLimitBytes = 255;
-inline constexpr std::size_t kJobLimitBytes = 256 * 1024;  // Of the encoded definition.
+// Of the encoded definition.
+inline constexpr std::size_t kJobLimitBytes = std::size_t{256} * 1024;
 inline constexpr std::uint32_t kKeepExecutionsLimit = 10'000;
 
 enum class MissedPolicy { Latest, Skip, All };

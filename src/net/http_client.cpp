@@ -19,8 +19,9 @@
 namespace dkron::net {
 namespace {
 
-constexpr std::size_t kHeaderLimit = 256 * 1024;  // Of an answer; newer curls stop at 300 KB.
-constexpr long kConnectTimeoutMs = 30'000;        // When the caller sets no limit.
+// Of an answer; newer curls stop at 300 KB.
+constexpr std::size_t kHeaderLimit = std::size_t{256} * 1024;
+constexpr long kConnectTimeoutMs = 30'000;  // When the caller sets no limit.
 
 using Easy = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using List = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;

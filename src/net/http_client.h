@@ -26,7 +26,7 @@ struct FetchOptions {
   Headers headers;
   std::string body;
   Duration timeout = seconds(30);  // 0 = none
-  std::size_t body_limit_bytes = 16 * 1024 * 1024;
+  std::size_t body_limit_bytes = std::size_t{16} * 1024 * 1024;
   bool keep_tail = false;   // Truncation keeps the last bytes instead of the first.
   std::string ca_file;      // https: trust these certificates (PEM) and no other; "" = the system's
   int redirect_limit = 10;  // 0 = redirects are not followed but returned.

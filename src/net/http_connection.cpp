@@ -19,10 +19,10 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using ErrorCondition = boost::system::error_code;
 
-constexpr std::size_t kFirstBuffer = 4 * 1024;
-constexpr std::size_t kBodyBuffer = 64 * 1024;
+constexpr std::size_t kFirstBuffer = std::size_t{4} * 1024;
+constexpr std::size_t kBodyBuffer = std::size_t{64} * 1024;
 constexpr Duration kLingerTimeout = seconds(2);
-constexpr std::size_t kLingerLimit = 8 * 1024 * 1024;
+constexpr std::size_t kLingerLimit = std::size_t{8} * 1024 * 1024;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 Response plain(int status, std::string_view text) {

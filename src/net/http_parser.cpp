@@ -118,7 +118,7 @@ std::size_t count_headers(const Headers& headers, std::string_view name) {
                     [name](const auto& h) { return is_same_header(h.first, name); }));
 }
 
-constexpr std::size_t kBodyReserveLimit = 1024 * 1024;
+constexpr std::size_t kBodyReserveLimit = std::size_t{1024} * 1024;
 
 }  // namespace
 

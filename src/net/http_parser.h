@@ -18,8 +18,9 @@
 namespace dkron::net {
 
 struct ParserLimits {
-  std::size_t header_bytes = 64 * 1024;  // Request line, headers and trailers together.
-  std::size_t body_bytes = 64 * 1024 * 1024;
+  // Request line, headers and trailers together.
+  std::size_t header_bytes = std::size_t{64} * 1024;
+  std::size_t body_bytes = std::size_t{64} * 1024 * 1024;
   std::function<std::size_t(Method, std::string_view path)> body_limit;  // May be null.
 };
 

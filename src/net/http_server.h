@@ -23,8 +23,9 @@ namespace dkron::net {
 struct HttpServerOptions {
   std::string host;           // "" or "0.0.0.0" = any IPv4 and, where there is one, IPv6
   std::uint16_t port = 8080;  // 0 = chosen by the kernel, see port()
-  std::size_t header_limit_bytes = 64 * 1024;
-  std::size_t body_limit_bytes = 64 * 1024 * 1024;  // Hard limit; routes have smaller ones.
+  std::size_t header_limit_bytes = std::size_t{64} * 1024;
+  // Hard limit; routes have smaller ones.
+  std::size_t body_limit_bytes = std::size_t{64} * 1024 * 1024;
   // The body limit for one request, asked when its headers are there. Null: body_limit_bytes.
   std::function<std::size_t(Method, std::string_view path)> body_limit;
   std::size_t connection_limit = 10'000;  // Above it new connections get 503 and are closed.

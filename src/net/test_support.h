@@ -98,7 +98,7 @@ class RawClient {
   }
 
   // Reads more; false at the end of the stream, a reset, or when patience is at an end.
-  bool receive(std::size_t limit = 64 * 1024) {
+  bool receive(std::size_t limit = std::size_t{64} * 1024) {
     if (!wait_for(fd_.get(), POLLIN)) {
       ADD_FAILURE() << "nothing came";
       return false;

@@ -20,10 +20,10 @@ namespace dkron::node {
 namespace {
 
 constexpr std::size_t kFrameHead = 12;
-constexpr std::size_t kFileLimitBytes = 1024ULL * 1024 * 1024;
+constexpr std::size_t kFileLimitBytes = std::size_t{1024} * 1024 * 1024;
 // How much is hashed to find an intact record behind a damaged one; beyond it the file counts as
 // corrupt.
-constexpr std::size_t kSearchLimitBytes = 64ULL * 1024 * 1024;
+constexpr std::size_t kSearchLimitBytes = std::size_t{64} * 1024 * 1024;
 
 template <class Number>
 void append_little_endian(std::string* out, Number value) {

@@ -30,7 +30,7 @@ namespace dkron::node {
 
 class Journal {
  public:
-  static constexpr std::uint64_t kCompactBytes = 8 * 1024 * 1024;
+  static constexpr std::uint64_t kCompactBytes = std::uint64_t{8} * 1024 * 1024;
   static constexpr std::uint32_t kRecordLimitBytes = 1024 * 1024;
   static constexpr Duration kRetryPause = milliseconds(200);
 

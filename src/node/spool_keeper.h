@@ -22,8 +22,8 @@ namespace dkron::node {
 
 class SpoolKeeper {
  public:
-  static constexpr std::uint64_t kSpoolLimitBytes = 8 * 1024 * 1024;
-  static constexpr std::uint64_t kSpoolKeptBytes = 1024 * 1024;
+  static constexpr std::uint64_t kSpoolLimitBytes = std::uint64_t{8} * 1024 * 1024;
+  static constexpr std::uint64_t kSpoolKeptBytes = std::uint64_t{1024} * 1024;
   static constexpr Duration kCheckInterval = milliseconds(100);
   // Files that wait for their writers to end; beyond it they are removed at once, with a warning.
   static constexpr std::size_t kHeldLimit = 10'000;

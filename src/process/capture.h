@@ -15,8 +15,9 @@ namespace dkron::process {
 
 struct CaptureLimits {
   Duration timeout = seconds(5);
-  std::size_t output_bytes = 64 * 1024;  // Above it the command is killed: TooLarge.
-  std::size_t error_bytes = 4 * 1024;    // What is written to stderr beyond it is dropped.
+  std::size_t output_bytes = std::size_t{64} * 1024;  // Above it the command is killed: TooLarge.
+  // What is written to stderr beyond it is dropped.
+  std::size_t error_bytes = std::size_t{4} * 1024;
 };
 
 struct Captured {
