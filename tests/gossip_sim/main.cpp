@@ -129,6 +129,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (!arguments.is_verbose) dkron::log::set_level(dkron::log::Level::Fatal);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // A large cluster takes half an hour.
   // Memory that one second frees the next one needs again; the system is not to clear it meanwhile.
   constexpr int kKeptBytes = 1 << 30;
   ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
