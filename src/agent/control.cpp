@@ -180,8 +180,9 @@ void LeaderControl::set_job(model::Job job, state::SetJobOptions options, OnJob 
     return;
   }
   // The phase of an @every job hangs on its last activation.
-  read_job(job.name, [this, job = std::move(job), options,
-                      done = std::move(done)](Result<std::optional<model::Job>> stored) mutable {
+  const std::string name = job.name;
+  read_job(name, [this, job = std::move(job), options,
+                  done = std::move(done)](Result<std::optional<model::Job>> stored) mutable {
     if (!stored) {
       done(fail(stored.error()));
       return;

@@ -139,6 +139,19 @@ class Ledger(ServerTest):
             offset = (parse(row["scheduled_at"]) - first).total_seconds()
             self.assertEqual(offset % 2, 0)
 
+    def test_the_phase_of_every_survives_an_edit(self):
+        s = self.server().start()
+        s.set_job("tick", schedule="@every 1s")
+        s.set_job("edited", schedule="@every 3s")
+        first = parse(eventually(lambda: s.ledger("edited"), "a first launch")[-1]["scheduled_at"])
+        eventually(lambda: (parse(s.ledger("tick")[0]["scheduled_at"]) - first).total_seconds() >= 1,
+                   "the next second")
+        s.set_job("edited", schedule="@every 3s", timezone="Europe/Berlin")
+        eventually(lambda: len(s.ledger("edited")) >= 2, "a launch after the edit")
+        for row in s.ledger("edited"):
+            offset = (parse(row["scheduled_at"]) - first).total_seconds()
+            self.assertEqual(offset % 3, 0)
+
     def test_a_run_at_an_instant_happens_once(self):
         s = self.server().start()
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
