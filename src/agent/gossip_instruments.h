@@ -1,6 +1,7 @@
 // GossipInstruments: the metrics of this node's membership. Main loop's thread.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "gossip/serf.h"

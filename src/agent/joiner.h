@@ -4,6 +4,7 @@
 // Names are looked up on a worker, anew at each attempt. Main loop's thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>

@@ -4,6 +4,7 @@
 // that an operator sees why they do not show up. Main loop's thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>

@@ -8,6 +8,7 @@
 // engine 6, cli "retry-join".
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -4,6 +4,8 @@
 // read anew at every call since tokens rotate. Blocking; thread-safe.
 #pragma once
 
+#include <cstdint>
+
 #include "base/file.h"
 #include "discovery/query.h"
 

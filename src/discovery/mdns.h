@@ -6,6 +6,7 @@
 // that the last answer was there; thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>

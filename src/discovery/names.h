@@ -4,6 +4,7 @@
 // anew at every call. Blocking up to the deadline; thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>

@@ -3,6 +3,7 @@
 // A value, made once per call of discover(); `deadline` is a moment of system_clock().steady().
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>

@@ -6,6 +6,7 @@
 // survives this process.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>

@@ -6,6 +6,7 @@
 // specification 3 to 6). Lives on one thread, the program's main loop.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>

@@ -5,6 +5,7 @@
 // Part of Serf; lives on its thread.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>

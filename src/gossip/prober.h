@@ -6,6 +6,7 @@
 // (specification 6.8, 6.9).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <unordered_map>

@@ -4,6 +4,7 @@
 // the time is over. Values with handlers, on Serf's thread. Source: the gossip specification 8.6.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>

@@ -5,6 +5,7 @@
 // specification 8.6.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "gossip/lamport_clock.h"

@@ -13,6 +13,7 @@
 // ConflictVote, coalescers, RoundTrips. Serf itself connects them with the memberlist.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>

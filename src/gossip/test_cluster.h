@@ -4,6 +4,7 @@
 // and records of what it heard; TestCluster holds several. Not part of the program.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>

@@ -6,6 +6,7 @@
 // members, null, echoed computed members. No state, thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
 #include <charconv>
+#include <cstdint>
 #include <optional>
 
 #include "base/assert.h"

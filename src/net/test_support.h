@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cstdint>
 #include <future>
 #include <string>
 #include <thread>

@@ -16,6 +16,7 @@
 // come on top. A rewrite that fails changes nothing; the appends go on behind the old content.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>

@@ -13,6 +13,7 @@
 // Methods are thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "base/file.h"

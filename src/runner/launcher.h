@@ -7,6 +7,7 @@
 // loop's thread.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <unordered_map>

@@ -4,6 +4,8 @@
 // thread-safe.
 #pragma once
 
+#include <cstdint>
+
 #include "base/random.h"
 #include "model/execution.h"
 #include "raft/node.h"

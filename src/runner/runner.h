@@ -6,6 +6,7 @@
 // keeping. Main loop's thread.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <vector>

@@ -5,6 +5,7 @@
 // behind; an Error from a member means that the disk failed and stops the node.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 

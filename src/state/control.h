@@ -6,6 +6,7 @@
 // business errors of the commands (NotFound, Conflict, InvalidArgument).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>

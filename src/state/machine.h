@@ -6,6 +6,7 @@
 // said.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>

@@ -5,6 +5,7 @@
 // back to what was durable, a prefix of the commits. Snapshots and checkpoints are whole copies.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>

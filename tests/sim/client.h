@@ -4,6 +4,7 @@
 // log, and one that was refused is not.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -7,6 +7,7 @@
 // and go without the nodes noticing.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>

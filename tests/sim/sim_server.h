@@ -3,6 +3,7 @@
 // Wired as agent/server.cpp wires it. Its store stays when the process dies; everything else goes.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 

@@ -1,6 +1,7 @@
 // What an entry of the log says about one job, for whoever looks into a failed seed.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "sim_raft.h"

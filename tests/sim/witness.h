@@ -6,6 +6,7 @@
 // ends the simulation.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
