@@ -238,6 +238,8 @@ void Engine::close_raft() {
     auto written = write_acknowledged(options_.directory, raft_.last_stored);
     if (!written) log::error("raft last index not recorded", {{"error", written.error()}});
   }
+  fetcher_.stop();
+  senders_.stop();
   if (!has_raft_) {
     close_handles();
     return;
@@ -250,11 +252,14 @@ void Engine::close_raft() {
 
 void Engine::close_handles() {
   DK_ASSERT(in_flight_.empty() && !barrier_in_flight_);
+  fetcher_.join();
+  senders_.join();
   if (has_io_) raft_uv_close(&io_);
   for (auto* handle :
        {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
         reinterpret_cast<uv_handle_t*>(&linger_timer_),
-        reinterpret_cast<uv_handle_t*>(&drain_timer_)}) {
+        reinterpret_cast<uv_handle_t*>(&drain_timer_),
+        reinterpret_cast<uv_handle_t*>(&stall_timer_)}) {
     uv_close(handle, nullptr);
   }
   status_ = Status{};

@@ -22,7 +22,11 @@
 #include "raft/libraft.h"
 #include "raft/node.h"
 #include "raft/proposal_queue.h"
+#include "raft/seldom.h"
+#include "raft/snapshot_fetcher.h"
+#include "raft/snapshot_senders.h"
 #include "raft/snapshots.h"
+#include "raft/stall_watch.h"
 #include "raft/transport.h"
 
 namespace dkron::raft {
@@ -88,7 +92,7 @@ class Engine {
   using ConfigurationStamp = std::array<std::uint64_t, 3>;
 
   // engine_start.cpp
-  Transport::Setup transport_setup(std::function<bool(Task)> post);
+  Transport::Setup transport_setup();
   Guards::Hooks guard_hooks();
   void begin_to_belong(StoredIdentity stored, const Node::OnDone& done);
   Result<void> start_raft(bool is_founding);
@@ -117,11 +121,13 @@ class Engine {
   void fill_fsm();
   int apply(const struct raft_buffer& buffer);
   int restore(struct raft_buffer& buffer);
+  bool may_install(const struct raft_message& message);
   int set_fatal(Error error);
 
   // engine_turn.cpp
   void start_turns();
   void on_turn();
+  void watch_stall();
   void report_fatal();
   void publish_status();
   Status read_status() const;
@@ -133,8 +139,11 @@ class Engine {
   Shared& shared_;
   const std::function<void()> on_stopped_;
   const std::string address_;  // node_name@host:port
+  const std::function<bool(Task)> post_to_raft_;
 
+  SnapshotSenders senders_;
   Transport transport_;
+  SnapshotFetcher fetcher_;
   struct raft_io io_ = {};
   struct raft_fsm fsm_ = {};
   struct raft raft_ = {};
@@ -142,6 +151,8 @@ class Engine {
   Snapshots snapshots_;
 
   GroupChanges changes_;
+  StallWatch stall_watch_;
+  Seldom seldom_;
 
   ProposalQueue queue_;
   std::vector<std::unique_ptr<EntryRequest>> in_flight_;
@@ -152,6 +163,7 @@ class Engine {
   uv_check_t check_ = {};
   uv_timer_t linger_timer_ = {};
   uv_timer_t drain_timer_ = {};
+  uv_timer_t stall_timer_ = {};
 
   bool has_io_ = false;      // raft_uv_init succeeded.
   bool has_raft_ = false;    // raft_init succeeded.

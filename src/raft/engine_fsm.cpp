@@ -1,8 +1,10 @@
 // What libraft asks of its state machine.
 #include "base/assert.h"
 #include "base/log.h"
+#include "raft/address.h"
 #include "raft/engine_requests.h"
 #include "raft/entry.h"
+#include "raft/snapshot_payload.h"
 
 namespace dkron::raft {
 namespace {
@@ -62,6 +64,22 @@ int Engine::restore(struct raft_buffer& buffer) {
   if (!restored) return set_fatal(restored.error());  // The buffer stays the library's.
   raft_free(buffer.base);
   return 0;
+}
+
+bool Engine::may_install(const struct raft_message& message) {
+  const struct raft_install_snapshot& install = message.install_snapshot;
+  // Nothing of these is installed: libraft knows better, or has all entries already.
+  if (install.term < raft_current_term(&raft_)) return true;
+  if (install.last_index <= raft_last_applied(&raft_)) return true;
+  auto manifest = unwrap_manifest(bytes_of(install.data));
+  const NamedAddress named = split_server_address(message.server_address);
+  const Server leader{message.server_id, named.node_name, named.host_port, true};
+  Result<bool> may = manifest ? fetcher_.may_install(leader, *manifest) : fail(manifest.error());
+  if (!may && seldom_.may_log(may.error().message)) {
+    log::error("raft snapshot of the leader cannot be taken",
+               {{"leader", leader.node_name}, {"error", may.error()}});
+  }
+  return may && *may;
 }
 
 int Engine::set_fatal(Error error) {

@@ -32,23 +32,28 @@ Engine::Engine(uv_loop_t& loop, EngineSetup setup, StateMachine& machine, Shared
       shared_(shared),
       on_stopped_(std::move(on_stopped)),
       address_(server_address(options_.node_name, options_.address)),
-      transport_(loop, transport_setup(std::move(setup.post))),
+      post_to_raft_(std::move(setup.post)),
+      senders_(machine, post_to_raft_),
+      transport_(loop, transport_setup()),
+      fetcher_(transport_, machine, post_to_raft_),
       guards_(setup.acknowledged_index, guard_hooks()),
-      snapshots_(raft_, guards_, machine, options_),
-      changes_(raft_, options_.post) {
+      snapshots_(raft_, guards_, machine, options_,
+                 [this](std::string_view manifest) { senders_.remember(manifest); }),
+      changes_(raft_, options_.post),
+      stall_watch_(options_.post, options_.stall_limit) {
   shared_.identity.set(std::move(setup.identity));
 }
 
 Engine::~Engine() = default;
 
-Transport::Setup Engine::transport_setup(std::function<bool(Task)> post) {
+Transport::Setup Engine::transport_setup() {
   Transport::Setup setup;
   setup.address = address_;
   setup.dial = options_.dial;
-  setup.post = std::move(post);
-  setup.snapshots.check = [](const Hello& hello) -> Result<void> {
-    return fail(ErrorCode::NotFound, "this server has no snapshot with the manifest " +
-                                         std::to_string(hello.manifest_id.value_or(0)));
+  setup.post = post_to_raft_;
+  setup.snapshots.check = [this](const Hello& hello) { return senders_.check(hello); };
+  setup.snapshots.serve = [this](const Hello& hello, uv_stream_t* stream) {
+    senders_.serve(hello, stream);
   };
   return setup;
 }
@@ -60,6 +65,7 @@ Guards::Hooks Engine::guard_hooks() {
     snapshots_.on_put(index, status);
   };
   hooks.on_message = [this](std::uint64_t server_id) { changes_.on_contact(server_id); };
+  hooks.may_install = [this](const struct raft_message& message) { return may_install(message); };
   return hooks;
 }
 

@@ -42,10 +42,16 @@ void Engine::start_turns() {
   uv_check_init(&loop_, &check_);
   uv_timer_init(&loop_, &linger_timer_);
   uv_timer_init(&loop_, &drain_timer_);
-  prepare_.data = check_.data = linger_timer_.data = drain_timer_.data = this;
+  uv_timer_init(&loop_, &stall_timer_);
+  prepare_.data = check_.data = linger_timer_.data = drain_timer_.data = stall_timer_.data = this;
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) noexcept {
     static_cast<Engine*>(handle->data)->on_turn();
   });
+  const auto period_ms = std::chrono::ceil<milliseconds>(stall_watch_.period()).count();
+  uv_timer_start(
+      &stall_timer_,
+      [](uv_timer_t* timer) noexcept { static_cast<Engine*>(timer->data)->watch_stall(); },
+      static_cast<std::uint64_t>(period_ms), static_cast<std::uint64_t>(period_ms));
   uv_check_start(
       &check_, [](uv_check_t* handle) noexcept { static_cast<Engine*>(handle->data)->on_turn(); });
 }
@@ -63,6 +69,17 @@ void Engine::on_turn() {
   }
   publish_status();
   changes_.flush();
+}
+
+void Engine::watch_stall() {
+  const bool leads = is_started_ && !fatal_ && !is_closing_ && raft_state(&raft_) == RAFT_LEADER;
+  if (!stall_watch_.turn(leads, system_clock().steady())) return;
+  log::error(
+      "raft: this server leads, but its main loop does not turn; the leadership goes to another",
+      {{"waited", options_.stall_limit}});
+  changes_.transfer_leadership("", [](const Result<void>& result) {
+    if (!result) log::error("raft: the leadership stays here", {{"error", result.error()}});
+  });
 }
 
 void Engine::report_fatal() {

@@ -126,12 +126,13 @@ bool Guards::is_sole_voter(const struct raft_snapshot* snapshot, const struct ra
 
 bool Guards::may_receive(struct raft_message* message) {
   hooks_.on_message(message->server_id);
-  if (message->type != RAFT_INSTALL_SNAPSHOT || !is_snapshotting_) return true;
+  if (message->type != RAFT_INSTALL_SNAPSHOT) return true;
+  if (!is_snapshotting_ && hooks_.may_install(*message)) return true;
   raft_configuration_close(&message->install_snapshot.conf);
   raft_free(message->install_snapshot.data.base);
   ++dropped_installs_;
-  log::debug("raft snapshot of the leader dropped: an own one is being written",
-             {{"leader", message->server_address}});
+  log::debug("raft snapshot of the leader dropped for now",
+             {{"leader", message->server_address}, {"own_is_written", is_snapshotting_}});
   return false;
 }
 

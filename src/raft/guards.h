@@ -5,7 +5,8 @@
 //                  A log that is shorter than what this server has acknowledged is refused: libraft
 //                  takes damage inside an open segment for a torn write and drops what follows.
 //   start          InstallSnapshot that arrives while the server writes its own snapshot is dropped
-//                  (libraft dereferences null then); the leader sends it again.
+//                  (libraft dereferences null then), and so is one that the hook does not let pass;
+//                  the leader sends it again.
 //   send           One InstallSnapshot per follower at a time, and at most one a second: libraft
 //                  otherwise sends the payload again and again to a follower that is busy storing
 //                  it.
@@ -39,6 +40,8 @@ class Guards {
     std::function<void(std::uint64_t index, int status)> on_snapshot_put;
     // A message of this server has arrived.
     std::function<void(std::uint64_t server_id)> on_message;
+    // Whether libraft may see this InstallSnapshot now.
+    std::function<bool(const struct raft_message& message)> may_install;
   };
 
   static constexpr std::uint64_t kInstallSnapshotIntervalMs = 1000;

@@ -76,7 +76,8 @@ class GuardsTest : public testing::Test {
     guards_ = std::make_unique<Guards>(
         acknowledged_index,
         Guards::Hooks{[this](const Guards::Loaded& loaded) { loaded_ = loaded.n_entries; },
-                      [](std::uint64_t, int) {}, [](std::uint64_t) {}});
+                      [](std::uint64_t, int) {}, [](std::uint64_t) {},
+                      [this](const struct raft_message&) { return may_install_; }});
     guards_->install(raft_, io_);
   }
 
@@ -103,6 +104,7 @@ class GuardsTest : public testing::Test {
   struct raft_io_send request_ = {};
   std::unique_ptr<Guards> guards_;
   std::size_t loaded_ = 0;
+  bool may_install_ = true;
   raft_term term_ = 0;
   raft_id voted_for_ = 0;
   struct raft_snapshot* snapshot_ = nullptr;
@@ -179,6 +181,11 @@ TEST_F(GuardsTest, a_snapshot_that_arrives_during_an_own_one_is_dropped) {
   message.install_snapshot.data.base = nullptr;
   fake.receive(&io_, &message);
   EXPECT_EQ(fake.received, 2);
+  may_install_ = false;
+  message.install_snapshot.data.base = raft_malloc(8);
+  fake.receive(&io_, &message);
+  EXPECT_EQ(fake.received, 2);
+  EXPECT_EQ(guards_->dropped_installs(), 2u);
 }
 
 }  // namespace

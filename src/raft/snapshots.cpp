@@ -16,11 +16,16 @@ constexpr unsigned kNever = UINT_MAX;  // As a threshold of entries.
 }  // namespace
 
 Snapshots::Snapshots(struct raft& raft, Guards& guards, StateMachine& machine,
-                     const Options& options)
-    : raft_(raft), guards_(guards), machine_(machine), options_(options) {}
+                     const Options& options, OnManifest on_manifest)
+    : raft_(raft),
+      guards_(guards),
+      machine_(machine),
+      options_(options),
+      on_manifest_(std::move(on_manifest)) {}
 
 bool Snapshots::is_due() const {
-  return raft_last_applied(&raft_) - last_index_ >= options_.snapshot_threshold_entries ||
+  return needs_own_ ||
+         raft_last_applied(&raft_) - last_index_ >= options_.snapshot_threshold_entries ||
          sizes_.bytes_since_snapshot() >= options_.snapshot_threshold_bytes;
 }
 
@@ -90,7 +95,9 @@ void Snapshots::on_put(std::uint64_t index, int status) {
   if (status != 0) return;  // finalize() answers.
   last_index_ = index;
   sizes_.set_snapshot(index);
+  needs_own_ = false;
   machine_.snapshot_stored(manifest_);
+  on_manifest_(manifest_);
   answer(answering_, {});
   log::debug("raft snapshot stored", {{"index", index}});
 }
@@ -109,6 +116,8 @@ Result<void> Snapshots::restore(std::string_view payload, std::uint64_t index) {
   auto manifest = unwrap_manifest(payload);
   if (!manifest) return fail(manifest.error());
   if (auto restored = machine_.restore(*manifest); !restored) return restored;
+  needs_own_ = !machine_.snapshot_source(*manifest);
+  on_manifest_(*manifest);
   last_index_ = std::max(last_index_, index);
   sizes_.set_snapshot(last_index_);
   return {};

@@ -23,7 +23,10 @@ class Snapshots {
   // After a state machine that could not take one.
   static constexpr Duration kRetryAfter = seconds(10);
 
-  Snapshots(struct raft& raft, Guards& guards, StateMachine& machine, const Options& options);
+  // `on_manifest` hears of every snapshot that this server has from now on.
+  using OnManifest = std::function<void(std::string_view manifest)>;
+  Snapshots(struct raft& raft, Guards& guards, StateMachine& machine, const Options& options,
+            OnManifest on_manifest);
 
   void request(Callback callback) { requests_.push_back(std::move(callback)); }
   // Each loop turn. Callbacks run through Options::post.
@@ -50,8 +53,12 @@ class Snapshots {
   Guards& guards_;
   StateMachine& machine_;
   const Options& options_;
+  const OnManifest on_manifest_;
   LogSizes sizes_;
   std::uint64_t last_index_ = 0;
+  // The newest snapshot is another server's and its files are not here, since the state was as new
+  // already: until there is an own one, nobody can be given a snapshot.
+  bool needs_own_ = false;
   std::string manifest_;             // Of the snapshot that is being written.
   std::vector<Callback> requests_;   // Wait for a snapshot to begin,
   std::vector<Callback> answering_;  // and for the present one to end.

@@ -71,7 +71,7 @@ UniqueFd connect_to_port(std::uint16_t port) {
   return fd;
 }
 
-Cluster::Cluster(std::size_t size) {
+Cluster::Cluster(std::size_t size, TestNetwork* network) : network_(network) {
   for (std::size_t i = 0; i < size; ++i) {
     const std::string name = "server" + std::to_string(i);
     Member member;
@@ -81,6 +81,7 @@ Cluster::Cluster(std::size_t size) {
     member.node->options.bootstrap = false;
     member.node->loop = loop_;
     member.node->options.post = loop_.post();
+    if (network_ != nullptr) member.node->options.dial = network_->dialer(name);
     members_.push_back(std::move(member));
   }
 }
@@ -91,18 +92,23 @@ Cluster::~Cluster() {
 
 Result<void> Cluster::start(std::size_t i) {
   if (auto opened = node(i).open(); !opened) return opened;
-  acceptor(i).attach(node(i).node.get());
+  attach(i, node(i).node.get());
   return {};
 }
 
+void Cluster::attach(std::size_t i, Node* node_to_reach) {
+  acceptor(i).attach(node_to_reach);
+  if (network_ != nullptr) network_->attach(node(i).options.node_name, node_to_reach);
+}
+
 void Cluster::stop(std::size_t i) {
-  acceptor(i).attach(nullptr);
+  attach(i, nullptr);
   if (is_up(i)) node(i).node->close();
   node(i).node.reset();
 }
 
 void Cluster::kill(std::size_t i) {
-  acceptor(i).attach(nullptr);
+  attach(i, nullptr);
   node(i).node.reset();
 }
 

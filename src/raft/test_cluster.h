@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "raft/test_network.h"
 #include "raft/test_support.h"
 
 namespace dkron::raft::testing {
@@ -38,7 +39,8 @@ UniqueFd connect_to_port(std::uint16_t port);
 // Servers "server0", "server1" ... , all outside at first.
 class Cluster {
  public:
-  explicit Cluster(std::size_t size);
+  // With a network the servers dial each other through it, otherwise by themselves over TCP.
+  explicit Cluster(std::size_t size, TestNetwork* network = nullptr);
   ~Cluster();
 
   struct Member {
@@ -73,8 +75,11 @@ class Cluster {
   bool wait_for_values(std::size_t i, std::size_t count);
 
  private:
+  void attach(std::size_t i, Node* node);
+
   TemporaryDirectory directory_;
   TestLoop loop_;
+  TestNetwork* network_;
   std::vector<Member> members_;
 };
 
