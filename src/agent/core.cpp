@@ -132,10 +132,9 @@ void Core::dial(const std::string& node_name, const std::string& known_address,
   loop_.post([this, node_name, known_address, done = std::move(done)]() mutable {
     const Peer* peer = peers_.find(node_name);
     const bool is_known = peer != nullptr && !peer->rpc_address.empty();
-    net::dial(
-        loop_, *workers_,
-        {is_known ? peer->rpc_address : known_address, kDialLimit, tls_, {}},
-        std::move(done));
+    net::dial(loop_, *workers_,
+              {is_known ? peer->rpc_address : known_address, kDialLimit, tls_, {}},
+              std::move(done));
   });
 }
 

@@ -41,11 +41,11 @@ void ServerCalls::take_result(rpc::RunResult result, bool is_forwarded, OnResult
   if (!services_.leads()) {
     const auto address = leader(is_forwarded);
     if (!address) return done(fail(address.error()));
-    services_.client.deliver_result(
-        *address, std::move(result), [done = std::move(done)](Result<rpc::RunResultAnswer> answer) {
-          if (answer) answer->was_forwarded = true;
-          done(std::move(answer));
-        });
+    services_.client.deliver_result(*address, std::move(result),
+                                    [done = std::move(done)](Result<rpc::RunResultAnswer> answer) {
+                                      if (answer) answer->was_forwarded = true;
+                                      done(std::move(answer));
+                                    });
     return;
   }
   // A node of the original knows its job by the name only.
@@ -76,7 +76,8 @@ void ServerCalls::propose_result(const rpc::RunResult& result, OnResult done) {
 // From a leader of the original; ours record the start by themselves.
 void ServerCalls::set_execution(model::Execution execution, OnDone done) {
   state::JobRef job;
-  if (!services_.leads()) return done(fail(ErrorCode::Unavailable, std::string(rpc::kNotTheLeader)));
+  if (!services_.leads())
+    return done(fail(ErrorCode::Unavailable, std::string(rpc::kNotTheLeader)));
   if (!services_.runner.index.find(execution.job_name, &job)) {
     return done(fail(ErrorCode::NotFound, "not found"));
   }

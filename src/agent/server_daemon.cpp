@@ -118,8 +118,7 @@ void ServerDaemon::open_leader() {
       runner_services(), groups_, core_.executors(), [this] { return office_->is_held(); },
       [this] { return raft_->status().leader_name; }});
   forwarding_ = std::make_unique<ForwardingControl>(ForwardingControl::Services{
-      core_.loop(), system_clock(), *control_, core_.client(),
-      [this] { return leader_address(); },
+      core_.loop(), system_clock(), *control_, core_.client(), [this] { return leader_address(); },
       [this] { return !is_stopping_ && leaderless_->is_leader_near(); },
       [this] { return leaderless_->why(); }});
   founder_ = std::make_unique<Founder>(

@@ -26,8 +26,8 @@ int main(int argc, char** argv) {
       "Dkron runs jobs at given times on the machines of a cluster, as cron does on one machine.\n"
       "When a machine fails, another one goes on without a run lost or doubled.";
   root.commands = {dkron::cli::agent_command(arguments), dkron::cli::job_command(),
-                   dkron::cli::keygen_command(), dkron::cli::keys_command(),
-                   dkron::cli::leave_command(), dkron::cli::raft_command(),
+                   dkron::cli::keygen_command(),         dkron::cli::keys_command(),
+                   dkron::cli::leave_command(),          dkron::cli::raft_command(),
                    dkron::cli::version_command()};
   return dkron::cli::dispatch(root, arguments);
 }

@@ -20,10 +20,10 @@ constexpr Option kTo{"to", Type::String, "",
 constexpr Option kNode{"node", Type::String, "",
                        "Name of a dead node that is to leave, instead of the one that is called"};
 
-constexpr std::array kLeaveOptions{kRpcAddr, kNode, kForce};
-constexpr std::array kListOptions{kRpcAddr, kFormat};
-constexpr std::array kRemoveOptions{kRpcAddr, kPeerId, kForce};
-constexpr std::array kTransferOptions{kRpcAddr, kTo};
+constexpr std::array kLeaveOptions{kRpcAddr, kCertFile, kKeyFile, kTrustedCaFile, kNode, kForce};
+constexpr std::array kListOptions{kRpcAddr, kCertFile, kKeyFile, kTrustedCaFile, kFormat};
+constexpr std::array kRemoveOptions{kRpcAddr, kCertFile, kKeyFile, kTrustedCaFile, kPeerId, kForce};
+constexpr std::array kTransferOptions{kRpcAddr, kCertFile, kKeyFile, kTrustedCaFile, kTo};
 
 void append_member(std::string* body, std::string_view name, const std::string& value) {
   if (body->back() != '{') *body += ',';

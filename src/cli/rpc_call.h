@@ -16,6 +16,11 @@ namespace dkron::cli {
 inline constexpr config::Option kRpcAddr{
     "rpc-addr", config::Type::String, "{{ GetPrivateIP }}:6868",
     "gRPC address of the node. Address templates are understood."};
+inline constexpr config::Option kCertFile{"cert-file", config::Type::String, "",
+                                          "Certificate of this caller (PEM), where TLS is on"};
+inline constexpr config::Option kKeyFile{"key-file", config::Type::String, "", "Its private key"};
+inline constexpr config::Option kTrustedCaFile{"trusted-ca-file", config::Type::String, "",
+                                               "Certificates of those whom the node is checked by"};
 
 using StartCall = std::function<void(rpc::Client&, const std::string& address,
                                      std::function<void(const Error*)> done)>;

@@ -113,7 +113,8 @@ void ListeningServer::on_handshake(std::uint64_t id, Result<UniqueFd> plain) {
     serve(std::move(*plain), peer, false);
     return;
   }
-  if (!plain.error().message.empty() && log_limit_.admits(peer.substr(0, peer.rfind(':')))) {
+  if (!plain.error().message.empty() &&
+      log_limit_.admits(peer.substr(0, peer.rfind(':')) + plain.error().message)) {
     log::warning("http: a connection was refused", {{"peer", peer}, {"error", plain.error()}});
   }
 }

@@ -1,5 +1,5 @@
-// LogLimit: lets one line per key and minute through, so that a peer in trouble does not fill the
-// log.
+// LogLimit: lets one line per key (a peer and its reason) and minute through, so that a peer in
+// trouble does not fill the log.
 #pragma once
 
 #include <string>

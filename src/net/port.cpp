@@ -62,7 +62,7 @@ class SharedPort final : public Port {
     Pending& pending = pending_.at(id);
     if (!plain) {
       const std::string host = pending.peer.substr(0, pending.peer.rfind(':'));
-      if (!plain.error().message.empty() && log_limit_.admits(host)) {
+      if (!plain.error().message.empty() && log_limit_.admits(host + plain.error().message)) {
         log::warning("port: a connection was refused",
                      {{"peer", pending.peer}, {"error", plain.error()}});
       }

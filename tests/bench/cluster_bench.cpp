@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "base/clock.h"
 #include "benches.h"
 #include "http_load.h"
 #include "report.h"
@@ -26,7 +27,7 @@ constexpr double kLeaderLimitSeconds = 30;
 constexpr std::uint64_t kCreateLimit = 60'000;
 
 double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return static_cast<double>(system_clock().wall().unix_nanos()) / 1e9;
 }
 
 void pause(int ms) {
@@ -95,12 +96,18 @@ LoadResult create(const ServerProcess& server, const std::string& prefix, int co
   return result;
 }
 
+json::array parse_rows(const std::string& text) {
+  boost::system::error_code error;
+  const json::value value = json::parse(text, error);
+  return !error && value.is_array() ? value.get_array() : json::array();
+}
+
 // Instants of the job without a run.
 int count_missed(const ServerProcess& server) {
   int missed = 0;
-  const json::value rows =
-      json::parse(fetch(server.port(), make_get("/v1/jobs/tick/ledger?_start=0&_end=1000")));
-  for (const json::value& row : rows.as_array()) {
+  const std::string text =
+      fetch(server.port(), make_get("/v1/jobs/tick/ledger?_start=0&_end=1000"));
+  for (const json::value& row : parse_rows(text)) {
     const std::string outcome(row.at("outcome").as_string());
     if (outcome != "launched" && outcome != "late") ++missed;
   }
@@ -113,12 +120,10 @@ double first_start(const ServerProcess& server, double since) {
   while (now_seconds() < until) {
     const std::string text = fetch(server.port(), make_get("/v1/jobs/tick/executions"));
     double first = 0;
-    if (!text.empty()) {
-      for (const json::value& row : json::parse(text).as_array()) {
-        // The id begins with the start in nanoseconds.
-        const double at = std::strtod(row.at("id").as_string().c_str(), nullptr) / 1e9;
-        if (at > since && (first == 0 || at < first)) first = at;
-      }
+    for (const json::value& row : parse_rows(text)) {
+      // The id begins with the start in nanoseconds.
+      const double at = std::strtod(row.at("id").as_string().c_str(), nullptr) / 1e9;
+      if (at > since && (first == 0 || at < first)) first = at;
     }
     if (first > 0) return first;
     pause(5);

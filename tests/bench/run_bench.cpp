@@ -150,7 +150,7 @@ void bench_runs(const BenchOptions& options) {
 void bench_overload(const BenchOptions& options) {
   const double raw = raw_spawn_rate(4'000, kAtOnce);
   constexpr int kJobs = 5'000;
-  ServerProcess server(options.server, {"--enable-prometheus"});
+  ServerProcess server(options.server, std::vector<std::string>{"--enable-prometheus"});
   create_jobs(server, kJobs, "* * * * * *");
   wait_seconds(3);
   const auto gauge = [&server](const std::string& name) {

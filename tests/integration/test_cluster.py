@@ -9,6 +9,9 @@ from cluster import ClusterTest
 from harness import ZERO_TIME, eventually, run_dkron
 
 
+ROUNDS = int(os.environ.get("ROUNDS", "10"))
+
+
 def script(text):
     return {"command": text, "shell": "true"}
 
@@ -29,6 +32,24 @@ class BringUp(ClusterTest):
             lambda: (all(m["Tags"].get("cluster_id") for m in leader.get("/v1/members"))
                      and leader.get("/v1/members")), "every member tells its cluster")}
         self.assertEqual(len(ids), 1)
+
+    def test_starting_at_the_same_moment_forms_one_cluster_again_and_again(self):
+        times = []
+        for _ in range(ROUNDS):
+            cluster = self.cluster(servers=3)
+            began = time.monotonic()
+            for node in cluster.servers:
+                node.launch()
+            for node in cluster.servers:
+                node.wait_up()
+            cluster.wait_leader()
+            times.append(time.monotonic() - began)
+            cluster.wait_voters({"server1", "server2", "server3"})
+            for node in cluster.servers:
+                self.assertEqual(set(node.peers()), {"server1", "server2", "server3"})
+            cluster.close()
+        times.sort()
+        print(f"{ROUNDS} starts: leader known to all after {times[ROUNDS // 2]:.2f} s (median), {times[-1]:.2f} s (worst)")
 
     def test_a_server_that_comes_later_is_added_and_votes(self):
         cluster = self.cluster(servers=1)
