@@ -116,6 +116,10 @@ Result<void> Core::open_network(NetworkHooks hooks) {
   if (!started) return fail(started.error());
   membership_ = std::move(*started);
   for (const gossip::Member& member : membership_->serf().members()) peers_.apply(member);
+  // The news that this node is there comes later; it may lead, and launch, before.
+  gossip::Member self = membership_->serf().local();
+  self.status = gossip::MemberStatus::Alive;
+  peers_.apply(self);
   own_runs_->resume();
   return {};
 }

@@ -27,7 +27,7 @@ class Agents(ClusterTest):
         self.assertEqual(shown["addr"], node.gossip)
         self.assertEqual(shown["protocol"], {"min": 2, "max": 5, "version": 4})
         expected = {"role": "dkron", "dc": "here", "region": "global", "server": "true", "rack": "7", "expect": "1",
-                    "port": "6868", "rpc_addr": "127.0.0.1:6868"}
+                    "rpc_addr": "127.0.0.1:" + shown["tags"]["port"], "run_journal": "1"}
         self.assertEqual({key: shown["tags"].get(key) for key in expected}, expected)
         row = wait_status(node, "s1", ALIVE)
         self.assertEqual((row["Addr"], row["Port"], row["Tags"]), ("127.0.0.1", s1.port, {"role": "db"}))
@@ -133,7 +133,7 @@ class Agents(ClusterTest):
         self.serf("s2", join=s1)
         node = self.server("s2", f"--join={s1.address}").launch()
         self.assertEqual(node.wait_exit(30), 1)
-        self.assertRegex(node.log(), r'level=fatal msg="agent: the server cannot go on".*another node is a member '
+        self.assertRegex(node.log(), r'level=fatal msg="agent: the node cannot go on".*another node is a member '
                                      r'under the name \\"s2\\".*--node-name')
         s1.wait_members(alive("s1", "s2"))
 
