@@ -22,7 +22,7 @@ int to_ms(Duration d) {
 }  // namespace
 
 Channels::Channels(TaskLoop& loop, Client::Options::Tls tls)
-    : loop_(loop), tls_(std::move(tls)), sweep_timer_(loop.make_timer()) {
+    : tls_(std::move(tls)), sweep_timer_(loop.make_timer()) {
   sweep_timer_->start(kSweepPause, [this] { sweep(); });
 }
 

@@ -59,7 +59,6 @@ class Channels {
   std::shared_ptr<grpc::Channel> connect(const std::string& target, bool is_ours) const;
   void sweep();
 
-  TaskLoop& loop_;
   Client::Options::Tls tls_;
   std::unordered_map<std::string, Peer> peers_;
   std::unique_ptr<Timer> sweep_timer_;
