@@ -134,10 +134,8 @@ void Core::on_member_event(const gossip::MemberEvent& event) {
 void Core::dial(const std::string& node_name, const std::string& known_address,
                 std::function<void(Result<UniqueFd>)> done) {
   loop_.post([this, node_name, known_address, done = std::move(done)]() mutable {
-    const Peer* peer = peers_.find(node_name);
-    const bool is_known = peer != nullptr && !peer->rpc_address.empty();
     net::dial(loop_, *workers_,
-              {is_known ? peer->rpc_address : known_address, kDialLimit, tls_, {}},
+              {peers_.rpc_address(node_name, known_address), kDialLimit, tls_, {}},
               std::move(done));
   });
 }

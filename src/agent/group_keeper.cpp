@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/voters.h"
 #include "base/log.h"
 
 namespace dkron::agent {
@@ -26,18 +27,6 @@ const raft::Server* find_server(const raft::Status& status, const std::string& n
   return nullptr;
 }
 
-// Whether the servers that are alive can decide alone once `gone` is out.
-bool keeps_majority(const GroupView& view, const std::string& gone) {
-  std::size_t voters = 0;
-  std::size_t alive = 0;
-  for (const raft::Server& server : view.raft.configuration) {
-    if (!server.is_voter || server.node_name == gone) continue;
-    ++voters;
-    if (server.node_name == view.own_name || view.peers.is_alive(server.node_name)) ++alive;
-  }
-  return voters > 0 && alive > voters / 2;
-}
-
 std::optional<GroupStep> removal(const GroupView& view, const raft::Server& server) {
   if (server.node_name == view.own_name) return std::nullopt;
   const Peer* peer = view.peers.find(server.node_name);
@@ -54,7 +43,10 @@ std::optional<GroupStep> removal(const GroupView& view, const raft::Server& serv
   const Duration since = peer != nullptr ? peer->gone_since : view.in_office_since;
   const bool is_dead =
       view.dead_server_limit != Duration(0) && view.now - since >= view.dead_server_limit;
-  if (!is_dead || (server.is_voter && !keeps_majority(view, server.node_name))) return std::nullopt;
+  if (!is_dead) return std::nullopt;
+  // The servers that are alive must be able to decide alone once it is out.
+  const Voters rest = count_voters(view.raft, view.peers, view.own_name, server.node_name);
+  if (server.is_voter && !rest.have_majority()) return std::nullopt;
   step.reason = "it has been gone for " + format_duration(view.now - since);
   return step;
 }

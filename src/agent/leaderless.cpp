@@ -1,5 +1,8 @@
 #include "agent/leaderless.h"
 
+#include <algorithm>
+
+#include "agent/voters.h"
 #include "base/log.h"
 
 namespace dkron::agent {
@@ -22,28 +25,22 @@ std::string why_no_leader(const raft::Status& status, const PeerTable& peers,
     return "no leader: this server is part of no cluster yet; it waits for " +
            std::string("bootstrap-expect servers, or to be added by a leader");
   }
-  std::size_t voters = 0;
-  std::size_t alive = 0;
-  bool is_listed = false;
-  std::string missing;
-  for (const raft::Server& server : status.configuration) {
-    is_listed |= server.node_name == own_name;
-    if (!server.is_voter) continue;
-    ++voters;
-    if (server.node_name == own_name || peers.is_alive(server.node_name)) {
-      ++alive;
-    } else {
-      missing += (missing.empty() ? "" : ", ") + gone_text(peers, server, now);
-    }
-  }
   if (status.configuration.empty()) {
     return "no leader: this server has been told its cluster and waits for the leader's log";
   }
+  const bool is_listed =
+      std::any_of(status.configuration.begin(), status.configuration.end(),
+                  [&own_name](const raft::Server& s) { return s.node_name == own_name; });
   if (!is_listed) return "no leader: this server is not part of the raft group any more";
-  const std::size_t needed = voters / 2 + 1;
-  std::string text = "no leader: " + std::to_string(needed) + " of " + std::to_string(voters) +
-                     " voting servers are needed, " + std::to_string(alive) + " are there";
-  if (alive >= needed) return text + "; an election is under way";
+  const Voters voters = count_voters(status, peers, own_name);
+  std::string text = "no leader: " + std::to_string(voters.total / 2 + 1) + " of " +
+                     std::to_string(voters.total) + " voting servers are needed, " +
+                     std::to_string(voters.alive) + " are there";
+  if (voters.have_majority()) return text + "; an election is under way";
+  std::string missing;
+  for (const raft::Server& server : voters.missing) {
+    missing += (missing.empty() ? "" : ", ") + gone_text(peers, server, now);
+  }
   return text + "; missing: " + missing;
 }
 
@@ -68,21 +65,13 @@ void Leaderless::look() {
   }
   if (!since_) since_ = now;
   if (now - *since_ <= kElectionLimit) return;
-  std::set<std::string> missing = this->missing();
+  const Voters voters = count_voters(status, services_.peers, services_.own_name);
+  std::set<std::string> missing;
+  for (const raft::Server& server : voters.missing) missing.insert(server.node_name);
   if (said_at_ && now - *said_at_ < kSayEvery && missing == said_missing_) return;
   said_at_ = now;
   said_missing_ = std::move(missing);
-  log::warning("dkron: " + why());
-}
-
-std::set<std::string> Leaderless::missing() const {
-  std::set<std::string> names;
-  for (const raft::Server& server : services_.raft.status().configuration) {
-    const bool is_there =
-        server.node_name == services_.own_name || services_.peers.is_alive(server.node_name);
-    if (server.is_voter && !is_there) names.insert(server.node_name);
-  }
-  return names;
+  log::warning("dkron: " + why_no_leader(status, services_.peers, services_.own_name, now));
 }
 
 bool Leaderless::is_leader_near() const {

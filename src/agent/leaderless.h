@@ -45,8 +45,6 @@ class Leaderless {
   std::string why() const;
 
  private:
-  std::set<std::string> missing() const;
-
   Services services_;
   std::optional<Duration> since_;    // Steady time; nothing: there is a leader.
   std::optional<Duration> said_at_;  // In this time without one.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/voters.h"
 #include "base/log.h"
 #include "runner/report.h"
 #include "state/views.h"
@@ -106,11 +107,10 @@ rpc::RaftConfiguration ServerCalls::raft_configuration() {
   if (!status.has_leader) configuration.why_no_leader = services_.why_no_leader();
   for (const raft::Server& server : status.configuration) {
     const Peer* peer = services_.peers.find(server.node_name);
-    const bool has_address = peer != nullptr && !peer->rpc_address.empty();
     rpc::RaftServer row;
     row.id = server.node_name;
     row.node_name = peer != nullptr ? server.node_name : "(unknown)";
-    row.address = has_address ? peer->rpc_address : server.address;
+    row.address = services_.peers.rpc_address(server.node_name, server.address);
     row.is_leader = status.has_leader && server.node_name == status.leader_name;
     row.is_voter = server.is_voter;
     row.protocol = "unknown";
@@ -134,18 +134,11 @@ Result<void> ServerCalls::may_remove(const std::string& name) const {
                                          " is alive and would be added again: let it leave, or "
                                          "stop it first");
   }
-  std::size_t voters = 0;
-  std::size_t alive = 0;
-  for (const raft::Server& server : services_.raft.status().configuration) {
-    if (!server.is_voter || server.node_name == name) continue;
-    ++voters;
-    const bool is_there =
-        server.node_name == services_.own_name || services_.peers.is_alive(server.node_name);
-    alive += is_there ? 1U : 0U;
-  }
-  if (alive > voters / 2) return {};
-  return fail(ErrorCode::Conflict, "the quorum is at risk: of the " + std::to_string(voters) +
-                                       " voting servers that stay " + std::to_string(alive) +
+  const Voters rest =
+      count_voters(services_.raft.status(), services_.peers, services_.own_name, name);
+  if (rest.have_majority()) return {};
+  return fail(ErrorCode::Conflict, "the quorum is at risk: of the " + std::to_string(rest.total) +
+                                       " voting servers that stay " + std::to_string(rest.alive) +
                                        " are alive");
 }
 

@@ -100,6 +100,12 @@ bool PeerTable::is_alive(const std::string& name) const {
   return peer != nullptr && peer->is_alive();
 }
 
+std::string PeerTable::rpc_address(const std::string& name,
+                                   const std::string& known_address) const {
+  const Peer* peer = find(name);
+  return peer != nullptr && !peer->rpc_address.empty() ? peer->rpc_address : known_address;
+}
+
 std::vector<const Peer*> PeerTable::alive_servers() const {
   std::vector<const Peer*> servers;
   for (const auto& [name, peer] : peers_) {

@@ -51,6 +51,8 @@ class PeerTable {
 
   const Peer* find(const std::string& name) const;
   bool is_alive(const std::string& name) const;
+  // Where the node answers now; `known_address` when it does not tell.
+  std::string rpc_address(const std::string& name, const std::string& known_address = {}) const;
   const std::map<std::string, Peer>& all() const { return peers_; }
   std::vector<const Peer*> alive_servers() const;
 

@@ -1,5 +1,7 @@
 #include "agent/server_daemon.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/random.h"
 #include "config/address.h"
@@ -239,12 +241,12 @@ void ServerDaemon::take_result(rpc::RunResult result, rpc::ServerService::OnResu
 std::string ServerDaemon::leader_address() const {
   const raft::Status status = raft_->status();
   if (!status.has_leader || status.leader_name == config().node_name) return {};
-  const Peer* peer = core_.peers().find(status.leader_name);
-  if (peer != nullptr && !peer->rpc_address.empty()) return peer->rpc_address;
-  for (const raft::Server& server : status.configuration) {
-    if (server.node_name == status.leader_name) return server.address;
-  }
-  return {};
+  const auto& servers = status.configuration;
+  const auto leader = std::find_if(
+      servers.begin(), servers.end(),
+      [&status](const raft::Server& server) { return server.node_name == status.leader_name; });
+  return core_.peers().rpc_address(status.leader_name,
+                                   leader != servers.end() ? leader->address : std::string());
 }
 
 std::map<std::string, std::string> ServerDaemon::tags() const {

@@ -1,5 +1,8 @@
 // How a server goes: leadership first, then its runs, its vote, its membership, its port.
+#include <algorithm>
+
 #include "agent/server_daemon.h"
+#include "agent/voters.h"
 #include "base/log.h"
 
 namespace dkron::agent {
@@ -30,21 +33,15 @@ void ServerDaemon::leave(bool force, rpc::OnDone done) {
 
 Result<void> ServerDaemon::may_leave() const {
   const raft::Status status = raft_->status();
-  std::size_t voters = 0;
-  std::size_t alive = 0;
-  bool votes = false;
-  for (const raft::Server& server : status.configuration) {
-    if (server.node_name == config().node_name) {
-      votes = server.is_voter;
-    } else if (server.is_voter) {
-      ++voters;
-      alive += core_.peers().is_alive(server.node_name) ? 1U : 0U;
-    }
-  }
-  if (!votes || voters == 0 || alive > voters / 2) return {};
+  const std::string& name = config().node_name;
+  const bool votes =
+      std::any_of(status.configuration.begin(), status.configuration.end(),
+                  [&name](const raft::Server& s) { return s.node_name == name && s.is_voter; });
+  const Voters others = count_voters(status, core_.peers(), name, name);
+  if (!votes || others.total == 0 || others.have_majority()) return {};
   return fail(ErrorCode::Conflict, "the cluster would lose its quorum: of the other " +
-                                       std::to_string(voters) + " voting servers " +
-                                       std::to_string(alive) +
+                                       std::to_string(others.total) + " voting servers " +
+                                       std::to_string(others.alive) +
                                        " are alive; bring them back or remove the dead ones first");
 }
 
@@ -68,14 +65,9 @@ void ServerDaemon::hand_over() {
     });
   });
   const raft::Status status = raft_->status();
-  std::size_t others = 0;
-  for (const raft::Server& server : status.configuration) {
-    if (server.is_voter && server.node_name != config().node_name &&
-        core_.peers().is_alive(server.node_name)) {
-      ++others;
-    }
-  }
-  if (status.role != raft::Status::Role::Leader || others == 0) return next();
+  const std::string& name = config().node_name;
+  const Voters others = count_voters(status, core_.peers(), name, name);
+  if (status.role != raft::Status::Role::Leader || others.alive == 0) return next();
   log::info("dkron: handing leadership over");
   stop_timer_->start(kHandOverLimit, next);
   raft_->transfer_leadership("", [next](const Result<void>& transferred) {
