@@ -1,7 +1,6 @@
 // Creating and listing jobs over REST.
 #include <chrono>
 #include <cstdio>
-#include <thread>
 
 #include "benches.h"
 #include "http_load.h"
@@ -102,7 +101,7 @@ double seconds_to_tick(const ServerProcess& server) {
   const auto began = std::chrono::steady_clock::now();
   const std::string before = runs_of(server, "tick");
   for (int i = 0; i < kPolls && runs_of(server, "tick") == before; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    wait_seconds(0.01);
   }
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }

@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
-#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
 #include "benches.h"
@@ -28,10 +26,6 @@ constexpr std::uint64_t kCreateLimit = 60'000;
 
 double now_seconds() {
   return static_cast<double>(system_clock().wall().unix_nanos()) / 1e9;
-}
-
-void pause(int ms) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(ms));
 }
 
 class Cluster {
@@ -67,7 +61,7 @@ class Cluster {
         leader = name;
       }
       if (agreed && dead != index_of(leader)) return index_of(leader);
-      pause(5);
+      wait_seconds(0.005);
     }
     std::fprintf(stderr, "bench: the cluster has no leader\n");
     std::exit(1);
@@ -126,7 +120,7 @@ double first_start(const ServerProcess& server, double since) {
       if (at > since && (first == 0 || at < first)) first = at;
     }
     if (first > 0) return first;
-    pause(5);
+    wait_seconds(0.005);
   }
   return since + kLeaderLimitSeconds;
 }
@@ -155,7 +149,7 @@ void bench_cluster(const BenchOptions& options) {
   std::vector<double> gaps;
   for (int round = 0; round < (options.is_long ? 50 : 10); ++round) {
     leader = cluster.wait_leader(-1);
-    pause(700 + round * 137 % 1000);  // Anywhere between two instants.
+    wait_seconds(0.7 + round * 137 % 1000 / 1000.0);  // Anywhere between two instants.
     const double killed = now_seconds();
     cluster[leader].kill();
     const int next = cluster.wait_leader(leader);

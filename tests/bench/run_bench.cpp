@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/time.h"
@@ -19,10 +18,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr int kAtOnce = 32;
-
-void wait_seconds(double seconds) {
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-}
 
 void create_jobs(const ServerProcess& server, int count, const std::string& schedule) {
   LoadOptions load;

@@ -160,6 +160,10 @@ double ServerProcess::cpu_seconds() const {
   return static_cast<double>(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
+void wait_seconds(double seconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+}
+
 double raw_sync_rate(double seconds) {
   std::string path = (std::filesystem::temp_directory_path() / "dkron-bench-sync-XXXXXX").string();
   const int fd = ::mkstemp(path.data());

@@ -52,6 +52,9 @@ class ServerProcess {
   std::uint16_t port_ = 0;
 };
 
+// Lets time pass while something is measured.
+void wait_seconds(double seconds);
+
 // Processes per second that this machine starts with posix_spawn, an output pipe and a pidfd each,
 // `at_once` of them at a time: the limit that no scheduler of /bin/true can beat here.
 double raw_spawn_rate(int count, int at_once);

@@ -158,3 +158,12 @@ class ClusterTest(unittest.TestCase):
         cluster = Cluster(*args, **kwargs)
         self.addCleanup(cluster.close)
         return cluster
+
+    def cluster_with_worker(self, servers):
+        """A running cluster whose agent1 has the tag kind=worker and is known to the leader."""
+        cluster = self.cluster(servers=servers, agents=1)
+        cluster["agent1"].arguments.append("--tag=kind=worker")
+        cluster.start()
+        leader = cluster.wait_leader()
+        eventually(lambda: "agent1" in leader.members(), "the agent is a member")
+        return cluster

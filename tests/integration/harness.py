@@ -4,6 +4,7 @@ Each Server has a directory of its own and ports chosen by the kernel, so tests 
 is for a log line, an exit, or a condition over HTTP, always with a deadline; nothing sleeps blindly.
 """
 
+import datetime
 import json
 import os
 import pathlib
@@ -36,6 +37,11 @@ def eventually(condition, what, deadline_s=DEADLINE_S):
         if time.monotonic() > end:
             raise AssertionError(f"timed out after {deadline_s} s: {what}")
         pause.wait(0.02)
+
+
+def parse_time(text):
+    """An RFC 3339 time of the API."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 class Answer:

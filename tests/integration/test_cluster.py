@@ -144,11 +144,8 @@ class Jobs(ClusterTest):
         self.assertEqual(len(server.wait_finished("one", 1)), 1)
 
     def test_what_runs_on_an_agent_is_shown_as_busy_on_every_server(self):
-        cluster = self.cluster(servers=3, agents=1)
-        cluster["agent1"].arguments.append("--tag=kind=worker")
-        cluster.start()
+        cluster = self.cluster_with_worker(servers=3)
         leader = cluster.wait_leader()
-        eventually(lambda: "agent1" in leader.members(), "the agent is a member")
         fifo = cluster.directory / "go"
         os.mkfifo(fifo)
         leader.set_job("slow", command=f"cat {fifo}", tags={"kind": "worker"})
@@ -206,12 +203,8 @@ class Losses(ClusterTest):
         cluster.wait_leader()
 
     def test_an_agent_that_dies_during_a_run_and_comes_back_tells_its_end(self):
-        cluster = self.cluster(servers=1, agents=1)
-        agent = cluster["agent1"]
-        agent.arguments.append("--tag=kind=worker")
-        cluster.start()
-        server = cluster["server1"]
-        eventually(lambda: "agent1" in server.members(), "the agent is a member")
+        cluster = self.cluster_with_worker(servers=1)
+        agent, server = cluster["agent1"], cluster["server1"]
         marker = cluster.directory / "ended"
         fifo = cluster.directory / "go"
         os.mkfifo(fifo)
@@ -229,12 +222,8 @@ class Losses(ClusterTest):
         self.assertIn("ended while the node was down", executions[0]["output"])
 
     def test_results_that_no_server_can_take_are_delivered_later(self):
-        cluster = self.cluster(servers=1, agents=1)
-        agent = cluster["agent1"]
-        agent.arguments.append("--tag=kind=worker")
-        cluster.start()
+        cluster = self.cluster_with_worker(servers=1)
         server = cluster["server1"]
-        eventually(lambda: "agent1" in server.members(), "the agent is a member")
         fifo = cluster.directory / "go"
         marker = cluster.directory / "ended"
         os.mkfifo(fifo)

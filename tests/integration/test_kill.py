@@ -17,15 +17,11 @@ import threading
 import time
 import urllib.error
 
-from harness import Server, eventually
+from harness import Server, eventually, parse_time
 
 TICKING_JOBS = 8
 WRITERS = 2
 LONGEST_LIFE_S = 0.7
-
-
-def parse(text):
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 class Writer(threading.Thread):
@@ -91,7 +87,7 @@ def check_ledger(server, name, policy):
     covered = {}
     launched = 0
     for row in server.get(f"/v1/jobs/{name}/ledger?_start=0&_end=100000"):
-        at, end = parse(row["scheduled_at"]), parse(row["until"])
+        at, end = parse_time(row["scheduled_at"]), parse_time(row["until"])
         launched += row["outcome"] in ("launched", "late")
         while at <= end:
             assert at not in covered, f"{name}: {at} has two outcomes"

@@ -5,19 +5,15 @@ import threading
 import time
 import unittest
 
-from harness import ServerTest, eventually
-
-
-def parse(text):
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+from harness import ServerTest, eventually, parse_time
 
 
 def instants(rows):
     """The whole seconds that the rows of an every-second job cover, each with its outcome."""
     covered = {}
     for row in rows:
-        at = parse(row["scheduled_at"])
-        end = parse(row["until"])
+        at = parse_time(row["scheduled_at"])
+        end = parse_time(row["until"])
         count = 0
         while at <= end:
             if at in covered:
@@ -115,9 +111,9 @@ class Ledger(ServerTest):
         ends = (now + datetime.timedelta(seconds=4)).strftime("%Y-%m-%dT%H:%M:%SZ")
         s.set_job("window", schedule="* * * * * *", starts_at=starts, expires_at=ends)
         eventually(lambda: any(r["reason"] == "expired" for r in s.ledger("window")), "the end is recorded")
-        launched = [parse(r["scheduled_at"]) for r in s.ledger("window") if r["outcome"] == "launched"]
-        self.assertGreaterEqual(min(launched), parse(starts))
-        self.assertLessEqual(max(launched), parse(ends))
+        launched = [parse_time(r["scheduled_at"]) for r in s.ledger("window") if r["outcome"] == "launched"]
+        self.assertGreaterEqual(min(launched), parse_time(starts))
+        self.assertLessEqual(max(launched), parse_time(ends))
 
     def test_a_schedule_without_target_leaves_a_failed_record(self):
         s = self.server().start()
@@ -131,25 +127,25 @@ class Ledger(ServerTest):
     def test_the_phase_of_every_survives_a_restart(self):
         s = self.server().start()
         s.set_job("phase", schedule="@every 2s")
-        first = parse(eventually(lambda: s.ledger("phase"), "a first launch")[-1]["scheduled_at"])
+        first = parse_time(eventually(lambda: s.ledger("phase"), "a first launch")[-1]["scheduled_at"])
         s.kill()
         s.start()
         eventually(lambda: len(s.ledger("phase")) >= 3, "launches after the restart")
         for row in s.ledger("phase"):
-            offset = (parse(row["scheduled_at"]) - first).total_seconds()
+            offset = (parse_time(row["scheduled_at"]) - first).total_seconds()
             self.assertEqual(offset % 2, 0)
 
     def test_the_phase_of_every_survives_an_edit(self):
         s = self.server().start()
         s.set_job("tick", schedule="@every 1s")
         s.set_job("edited", schedule="@every 3s")
-        first = parse(eventually(lambda: s.ledger("edited"), "a first launch")[-1]["scheduled_at"])
-        eventually(lambda: (parse(s.ledger("tick")[0]["scheduled_at"]) - first).total_seconds() >= 1,
+        first = parse_time(eventually(lambda: s.ledger("edited"), "a first launch")[-1]["scheduled_at"])
+        eventually(lambda: (parse_time(s.ledger("tick")[0]["scheduled_at"]) - first).total_seconds() >= 1,
                    "the next second")
         s.set_job("edited", schedule="@every 3s", timezone="Europe/Berlin")
         eventually(lambda: len(s.ledger("edited")) >= 2, "a launch after the edit")
         for row in s.ledger("edited"):
-            offset = (parse(row["scheduled_at"]) - first).total_seconds()
+            offset = (parse_time(row["scheduled_at"]) - first).total_seconds()
             self.assertEqual(offset % 3, 0)
 
     def test_a_run_at_an_instant_happens_once(self):

@@ -11,16 +11,12 @@ import threading
 import time
 import unittest
 
-from harness import ServerTest, eventually
+from harness import ServerTest, eventually, parse_time
 
 JOBS = 800
 SAMPLE = [f"load{i:03}" for i in range(0, JOBS, 40)]
 WAITING_LIMIT = 4096  # runner::Launcher::kWaitingLimit
 ANSWER_LIMIT_S = 5.0  # Of any request meanwhile, on a busy machine.
-
-
-def parse(text):
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 class Gate:
@@ -77,7 +73,7 @@ class Overload(ServerTest):
 
     def is_behind(self, s, name):
         now = datetime.datetime.now(datetime.timezone.utc)
-        return now - parse(s.get(f"/v1/jobs/{name}")["next"]) > datetime.timedelta(seconds=2)
+        return now - parse_time(s.get(f"/v1/jobs/{name}")["next"]) > datetime.timedelta(seconds=2)
 
     def check_answers(self, s):
         began = time.monotonic()
@@ -121,7 +117,7 @@ class Overload(ServerTest):
         for name in SAMPLE:
             rows = sorted(s.ledger(name), key=lambda row: row["scheduled_at"])
             for row, following in zip(rows, rows[1:]):
-                gap = parse(following["scheduled_at"]) - parse(row["until"])
+                gap = parse_time(following["scheduled_at"]) - parse_time(row["until"])
                 self.assertEqual(gap, datetime.timedelta(seconds=1), f"{row} is followed by {following}")
             reasons = {row["reason"] for row in rows if row["outcome"] == "missed"}
             self.assertLessEqual(reasons, {"overload", "superseded", "edited"})
